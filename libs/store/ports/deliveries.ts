@@ -1,0 +1,116 @@
+import type { Claim, DeliveryRow, ReplyClass } from '../../delivery/row.ts';
+import type { DeliveryState } from '../../delivery/state.ts';
+import type { PartitionLease } from './partitions.ts';
+
+/**
+ * The rows of the queue. What an implementer must keep:
+ *
+ * - `claim` is one atomic step that *writes* the rows of all partitions named (`claimSeq` + 1 where owner and epoch match and the lease hasn't
+ *   ended by the store's clock) together with the claimed rows. When one lease doesn't match, nothing is claimed for that partition.
+ *   A takeover between the claim's read and its commit makes one of them fail: never both commit.
+ * - An outcome is written only where the row is leased under the very same claim; a proven 250 (`delivered`) also turns any row that is neither
+ *   final nor `reporting` into delivered, whoever brings it. All else from a stale holder answers `stale` and changes nothing.
+ * - Transitions are those of `libs/delivery/state.ts`; no other.
+ */
+export interface Deliveries {
+  /**
+   * Rows that may be claimed (queued or deferred, dueAt <= now) of the partitions, at most `perDestination` for each destination and `limit` in all,
+   * lowest (priority, rank) first within a destination.
+   */
+  due(query: { partitions: readonly number[]; now: number; perDestination: number; limit: number }): Promise<readonly DeliveryRow[]>;
+
+  /** When the next row of these partitions falls due after `now` (ms), undefined when none waits. */
+  nextDueAt(query: { partitions: readonly number[]; now: number }): Promise<number | undefined>;
+
+  /** Leases rows that are still claimable; returns those that it got, as they are now. See above for what is atomic. */
+  claim(request: {
+    owner: string;
+    leases: readonly PartitionLease[];
+    ids: readonly string[];
+    token: string;
+    leaseMs: number;
+    now: number;
+  }): Promise<readonly DeliveryRow[]>;
+
+  /** Lengthens the lease of the rows of a claim; returns the ids that still belong to it. */
+  renew(request: { claim: Claim; ids: readonly string[]; leaseMs: number }): Promise<readonly string[]>;
+
+  /** Writes the end of attempts; local deliveries that succeed are written by Mailboxes.deliver instead. Answers in order. */
+  record(outcomes: readonly Outcome[]): Promise<readonly OutcomeAnswer[]>;
+
+  /**
+   * Ends leases that have run out by the store's clock, and those of owners other than the holder of the partition: the rows become queued
+   * (never attempted) or deferred, `dueAt` unchanged, or what was `wanted`. Returns the rows.
+   */
+  expireLeases(query: { partitions: readonly number[]; now: number; limit: number }): Promise<readonly DeliveryRow[]>;
+
+  /** Turns rows past `expiresAt` that are queued or deferred into failed; returns them. */
+  expireRows(query: { partitions: readonly number[]; now: number; limit: number }): Promise<readonly DeliveryRow[]>;
+
+  /** Messages of the message partitions that have a row in `failed` or `reporting`, oldest first; what the reporter works off. */
+  failing(query: { messagePartitions: readonly number[]; limit: number }): Promise<readonly string[]>;
+
+  /** All rows of a message, by target. */
+  ofMessage(messageId: string): Promise<readonly DeliveryRow[]>;
+
+  /**
+   * failed → reporting for all failed rows of the message, stamped with the next report number n (from 1). Rows already `reporting` keep theirs and
+   * are returned too, so that a crashed reporter goes on. Undefined when nothing is left to report.
+   */
+  startReport(request: { messageId: string; now: number }): Promise<{ report: number; rows: readonly DeliveryRow[] } | undefined>;
+
+  /** reporting → bounced, for the rows of that report. */
+  finishReport(request: { messageId: string; report: number; now: number }): Promise<void>;
+
+  get(id: string): Promise<{ row: DeliveryRow; attempts: readonly AttemptRow[] } | undefined>;
+
+  /** Newest first by id. `cursor` is the last id of the page before. */
+  list(filter: DeliveryFilter, page: { limit: number; cursor?: string }): Promise<readonly DeliveryRow[]>;
+
+  counts(): Promise<{ asOf: number; byState: Readonly<Record<DeliveryState, number>>; destinations: number; oldestDueAt?: number }>;
+
+  /** What an operator asks of one row; `pending` when the row is leased and the wish was noted (`wanted`). */
+  steer(request: { id: string; action: SteerAction; now: number; actor: string }): Promise<'done' | 'pending' | 'refused' | 'absent'>;
+
+  /** Removes finished rows last updated before `before` (7 days); returns how many. */
+  purge(query: { before: number; limit: number }): Promise<number>;
+}
+
+export type SteerAction = 'hold' | 'release' | 'retry' | 'cancel';
+
+/** The end of an attempt. `reply` is what the trace shows. */
+export interface Outcome {
+  id: string;
+  claim: Claim;
+  at: number;
+  result:
+    | { kind: 'delivered'; reply: string }
+    | { kind: 'deferred'; reply: string; replyClass: ReplyClass; nextAttemptAt: number }
+    | { kind: 'failed'; reply: string; replyClass: ReplyClass }
+    /** Handed back unattempted (a drain): the number of attempts doesn't grow. */
+    | { kind: 'returned' };
+}
+
+export type OutcomeAnswer = { id: string; answer: 'recorded' | 'stale'; state?: DeliveryState };
+
+/** One attempt, written with its outcome, kept as long as its delivery. */
+export interface AttemptRow {
+  at: number;
+  event: string;
+  host?: string;
+  address?: string;
+  tls?: string;
+  reply: string;
+}
+
+export interface DeliveryFilter {
+  state?: DeliveryState;
+  destination?: string;
+  sender?: string;
+  recipient?: string;
+  domain?: string;
+  /** Part of the last reply, case-insensitive. */
+  error?: string;
+  /** Accepted before this (ms). */
+  acceptedBefore?: number;
+}
