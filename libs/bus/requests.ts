@@ -1,0 +1,87 @@
+import { z } from 'zod';
+
+const id = z.uuid();
+
+const identity = z.object({
+  accountId: id,
+  /** Typed form of the account's own address. */
+  address: z.string(),
+  admin: z.boolean(),
+  credentialVersion: z.int(),
+  /** Empty: all that the account may do (a password); else only these (a token). */
+  scopes: z.array(z.string()),
+});
+
+const verified = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), identity }),
+  /** The same for an unknown user, a wrong password and a disabled account. */
+  z.object({ ok: z.literal(false), reason: z.enum(['invalid', 'limited']), retryAfterMs: z.number().optional() }),
+]);
+
+const resolution = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('local'),
+    /** Each account once, though several aliases name it. */
+    targets: z.array(z.object({ accountId: id, address: z.string(), enabled: z.boolean(), overQuota: z.boolean() })),
+  }),
+  z.object({ kind: z.literal('unknown') }),
+  z.object({ kind: z.literal('remote'), domain: z.string() }),
+  /** An alias that leads outside, in a circle, or to more than 1,000 targets. */
+  z.object({ kind: z.literal('refused'), reason: z.enum(['external', 'loop', 'tooMany']) }),
+]);
+
+/** Rows handed to a worker, all leased under `claim`. Only what the worker needs; it reads bodies from the spool. */
+const batch = z.object({
+  claim: z.object({ owner: z.string(), token: z.string() }),
+  leaseMs: z.number(),
+  rows: z.array(
+    z.object({
+      id: z.string(),
+      messageId: id,
+      kind: z.enum(['inbox', 'sent', 'remote']),
+      accountId: z.string().optional(),
+      recipient: z.string(),
+      destination: z.string(),
+      partition: z.int(),
+      epoch: z.int(),
+      attempts: z.int(),
+      expiresAt: z.number(),
+    }),
+  ),
+});
+
+/** Requests between services, with the schema of the question and of the answer. */
+export const requestSchemas = {
+  'auth.verify': {
+    request: z.object({
+      username: z.string().max(320),
+      password: z.string().max(1024),
+      remoteAddress: z.string(),
+      via: z.enum(['smtp', 'http', 'imap', 'pop3']),
+    }),
+    reply: verified,
+  },
+  'auth.token': {
+    request: z.object({ token: z.string().max(256), remoteAddress: z.string(), via: z.enum(['smtp', 'http', 'imap', 'pop3']) }),
+    reply: verified,
+  },
+  'directory.resolve': {
+    /** Addresses as they stand in RCPT, answered in order. */
+    request: z.object({ addresses: z.array(z.string().max(330)).max(1000) }),
+    reply: z.object({ results: z.array(resolution) }),
+  },
+  /** Asked of one owner (`to` = its name): due local rows, up to `capacity`; waits up to `waitMs` for the first. */
+  'queue.pull': {
+    request: z.object({ kind: z.enum(['local', 'remote']), worker: z.string(), capacity: z.int().min(1).max(1000), waitMs: z.number().max(30_000) }),
+    reply: batch,
+  },
+} as const;
+
+export type RequestName = keyof typeof requestSchemas;
+export type RequestOf<N extends RequestName> = z.infer<(typeof requestSchemas)[N]['request']>;
+export type ReplyOf<N extends RequestName> = z.infer<(typeof requestSchemas)[N]['reply']>;
+
+export type Identity = z.infer<typeof identity>;
+export type Verified = z.infer<typeof verified>;
+export type Resolution = z.infer<typeof resolution>;
+export type Batch = z.infer<typeof batch>;

@@ -1,0 +1,14 @@
+import { z } from 'zod';
+
+/** Hints without a memory. Who misses one finds the work at its next sweep. */
+export const wakeSchemas = {
+  /** Rows of these partitions have become due (an accept, a release, a retry): their owners look. */
+  'queue.rows': z.object({ partitions: z.array(z.int().min(0).max(255)).max(256) }),
+  /** This owner has rows for workers of this kind. */
+  'queue.ready': z.object({ owner: z.string(), kind: z.enum(['local', 'remote']) }),
+  /** Rows of this owner's claim have ended, so that it may hand out more. */
+  'queue.settled': z.object({ owner: z.string(), token: z.string() }),
+} as const;
+
+export type WakeName = keyof typeof wakeSchemas;
+export type WakeOf<W extends WakeName> = z.infer<(typeof wakeSchemas)[W]>;
