@@ -56,7 +56,8 @@ test('the limits count octets, not characters', () => {
   assert.equal(parseAddress(`${'\u00fc'.repeat(33)}@example.test`), undefined);
   const label = 'd'.repeat(63);
   assert.ok(parseAddress(`a@${label}.${label}.${label}.test`));
-  assert.equal(parseAddress(`a@${label}.${label}.${label}.${label}`), undefined);
+  assert.ok(parseAddress(`a@${label}.${label}.${label}.${label}`));
+  assert.equal(parseAddress(`a@d.${label}.${label}.${label}.${label}`), undefined);
   assert.equal(parseAddress(`a@${'d'.repeat(64)}.test`), undefined);
 });
 

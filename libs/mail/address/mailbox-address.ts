@@ -22,7 +22,7 @@ export type Address = {
  * Undefined when it is none. The bare `postmaster` of RFC 5321 §4.1.1.3 has no domain and is the caller's to know.
  */
 export function parseAddress(text: string): Address | undefined {
-  // 4 quoting characters for each octet is far beyond what the limits below let through.
+  // Every octet of a quoted local part may carry a backslash.
   if (text.length > MAX_DOMAIN_OCTETS + 2 * MAX_LOCAL_PART_OCTETS + 3) return undefined;
   const local = readLocalPart(text);
   if (local === undefined || text[local.length] !== '@') return undefined;
