@@ -1,0 +1,71 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+
+export type SqlValue = SQLInputValue;
+
+/** One SQLite connection with its prepared statements kept. Synchronous: lives in a writer or reader thread only. */
+export class Connection {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(file: string, options: { readOnly: boolean; maxPageCount?: number }) {
+    this.#database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: busyTimeoutMs });
+    this.exec(options.readOnly ? readerPragmas : writerPragmas);
+    if (options.maxPageCount !== undefined) this.exec(`PRAGMA max_page_count = ${options.maxPageCount}`);
+  }
+
+  /** The first row, typed by the caller: our own schema made it. */
+  get<Row>(sql: string, ...params: SqlValue[]): Row | undefined {
+    // The one place where a row of our own tables becomes its type.
+    return this.#statement(sql).get(...params) as Row | undefined;
+  }
+
+  all<Row>(sql: string, ...params: SqlValue[]): Row[] {
+    return this.#statement(sql).all(...params) as Row[];
+  }
+
+  /** Number of rows changed. */
+  run(sql: string, ...params: SqlValue[]): number {
+    return Number(this.#statement(sql).run(...params).changes);
+  }
+
+  /** Statements without parameters or rows: DDL, pragmas. */
+  exec(sql: string): void {
+    this.#database.exec(sql);
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      if (this.#statements.size >= maxStatements) this.#statements.clear();
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/** SQL texts are few; lists of `?` of many lengths could make many, so there is a cap. */
+const maxStatements = 400;
+const busyTimeoutMs = 5_000;
+
+// synchronous=FULL: with WAL, each commit is fsynced before it returns (promise 1). The WAL is bounded by a checkpoint each 4,000 pages.
+const writerPragmas = `
+  PRAGMA page_size = 8192;
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA journal_size_limit = 67108864;
+  PRAGMA cache_size = -16384;
+  PRAGMA temp_store = MEMORY;
+  PRAGMA foreign_keys = ON;
+`;
+const readerPragmas = `
+  PRAGMA cache_size = -8192;
+  PRAGMA temp_store = MEMORY;
+  PRAGMA query_only = ON;
+`;

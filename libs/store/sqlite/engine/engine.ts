@@ -1,0 +1,143 @@
+import { Worker } from 'node:worker_threads';
+import { OutcomeUnknown, StoreBusy, StoreUnavailable } from '../../errors.ts';
+import type { Reads, Writes } from '../ops/index.ts';
+import { Thread } from './thread.ts';
+
+/**
+ * The SQLite engine seen from the main thread: operations by name, each answered after its commit (writes) or from one snapshot (reads). Queues
+ * are capped: past them StoreBusy. After an unknown outcome every write is refused with StoreUnavailable until a probe has committed.
+ */
+export class Engine {
+  readonly #writer: Thread;
+  readonly #readers: Thread[];
+  readonly #options: EngineOptions;
+  #suspect = false;
+  #probeTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  private constructor(options: EngineOptions, writer: Thread, readers: Thread[]) {
+    this.#options = options;
+    this.#writer = writer;
+    this.#readers = readers;
+  }
+
+  /** Rejects when the file can't be opened or migrated. */
+  static async open(options: EngineOptions): Promise<Engine> {
+    const writer = new Thread(() => startWorker('./writer-thread.ts', options), { maxJobs: maxWaitingWrites, maxBytes: maxWaitingBytes });
+    await writer.ready();
+    const readers = Array.from({ length: options.readers ?? 1 }, () => {
+      const start = (): Worker => startWorker('./reader-thread.ts', options);
+      return new Thread(start, { maxJobs: maxWaitingReads, maxBytes: maxWaitingBytes, deadlineMs: readDeadlineMs });
+    });
+    return new Engine(options, writer, readers);
+  }
+
+  /** `bytes`: what the arguments weigh, for the cap of what waits. */
+  async write<N extends keyof Writes & string>(name: N, args: ArgsOf<Writes[N]>, bytes = 0): Promise<ResultOf<Writes[N]>> {
+    if (this.#suspect) throw new StoreUnavailable('the store is being probed after a failed commit');
+    return this.#ask<ResultOf<Writes[N]>>(name, args, bytes);
+  }
+
+  async read<N extends keyof Reads & string>(name: N, args: ArgsOf<Reads[N]>): Promise<ResultOf<Reads[N]>> {
+    if (this.#closed) throw new StoreUnavailable('the store is closed');
+    const reader = leastBusy(this.#readers);
+    if (reader === undefined) throw new StoreUnavailable('the store has no reader');
+    return reader.ask<ResultOf<Reads[N]>>(name, args, 0);
+  }
+
+  /** Waiting and running writes, and their bytes. */
+  load(): { writes: number; bytes: number; reads: number } {
+    return {
+      writes: this.#writer.waiting,
+      bytes: this.#writer.waitingBytes,
+      reads: this.#readers.reduce((sum, reader) => sum + reader.waiting, 0),
+    };
+  }
+
+  /** Sizes of the groups committed since the last call. */
+  takeGroupSizes(): readonly number[] {
+    return this.#writer.takeGroupSizes();
+  }
+
+  healthy(): boolean {
+    return !this.#suspect && !this.#closed;
+  }
+
+  /** True when a write commits within `timeoutMs`. */
+  async probe(timeoutMs: number): Promise<boolean> {
+    const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, timeoutMs, false).unref());
+    const attempt = this.#ask<void>('health.probe', { at: Date.now() }, 0).then(
+      () => true,
+      () => false,
+    );
+    const committed = await Promise.race([attempt, timeout]);
+    if (committed) this.#trust();
+    return committed;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#probeTimer);
+    await Promise.all([this.#writer.close(), ...this.#readers.map((reader) => reader.close())]);
+  }
+
+  async #ask<R>(name: string, args: unknown, bytes: number): Promise<R> {
+    if (this.#closed) throw new StoreUnavailable('the store is closed');
+    try {
+      return await this.#writer.ask<R>(name, args, bytes);
+    } catch (error) {
+      if (error instanceof OutcomeUnknown) this.#distrust();
+      throw error;
+    }
+  }
+
+  #distrust(): void {
+    if (this.#suspect || this.#closed) return;
+    this.#suspect = true;
+    this.#options.onHealth?.(false);
+    this.#probeTimer = setInterval(() => void this.probe(probeIntervalMs), probeIntervalMs).unref();
+  }
+
+  #trust(): void {
+    if (!this.#suspect) return;
+    this.#suspect = false;
+    clearInterval(this.#probeTimer);
+    this.#options.onHealth?.(true);
+  }
+}
+
+export interface EngineOptions {
+  file: string;
+  /** Reader threads; default 1. */
+  readers?: number;
+  /** Called when a commit's outcome was unknown (false), and when a probe has committed again (true). */
+  onHealth?: (healthy: boolean) => void;
+  /** Largest size of the database in pages of 8 KiB: past it StoreFull. */
+  maxPageCount?: number;
+}
+
+type ArgsOf<F> = F extends (connection: never, args: infer A) => unknown ? A : never;
+type ResultOf<F> = F extends (connection: never, args: never) => infer R ? R : never;
+
+const maxWaitingWrites = 20_000;
+const maxWaitingReads = 5_000;
+const maxWaitingBytes = 64 * 1024 * 1024;
+/** A read that takes longer is given up: its thread is ended and replaced. */
+const readDeadlineMs = 5_000;
+const probeIntervalMs = 1_000;
+
+function startWorker(path: string, options: EngineOptions): Worker {
+  const { file, maxPageCount } = options;
+  return new Worker(new URL(path, import.meta.url), {
+    workerData: { file, maxPageCount },
+    // Threads print nothing of their own; a small heap is enough, since rows pass through and don't stay.
+    resourceLimits: { maxYoungGenerationSizeMb: 16 },
+  });
+}
+
+function leastBusy(threads: readonly Thread[]): Thread | undefined {
+  let best: Thread | undefined;
+  for (const thread of threads) if (best === undefined || thread.waiting < best.waiting) best = thread;
+  return best;
+}
+

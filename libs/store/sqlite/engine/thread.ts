@@ -1,0 +1,142 @@
+import type { Worker } from 'node:worker_threads';
+import { OutcomeUnknown, StoreBusy, StoreUnavailable } from '../../errors.ts';
+import { fromWire, type Job, type JobAnswer } from './wire.ts';
+
+interface Waiting {
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+  bytes: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface ThreadOptions {
+  /** Caps of what may wait; past them StoreBusy. */
+  maxJobs: number;
+  maxBytes: number;
+  /** Readers: past it the thread is ended, and what it had is rejected. */
+  deadlineMs?: number;
+}
+
+/** A worker thread that is asked operations. Jobs of one turn of the event loop go over in one message. A thread that dies is started again. */
+export class Thread {
+  readonly #start: () => Worker;
+  readonly #options: ThreadOptions;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #outbox: Job[] = [];
+  #nextId = 1;
+  #closing = false;
+  #groupSizes: number[] = [];
+  #whenReady: Promise<void> | undefined;
+  waitingBytes = 0;
+
+  constructor(start: () => Worker, options: ThreadOptions) {
+    this.#start = start;
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Resolves when the thread has opened its database; rejects with what stopped it. */
+  ready(): Promise<void> {
+    this.#ensureWorker();
+    return this.#whenReady ?? Promise.resolve();
+  }
+
+  ask<R>(operation: string, args: unknown, bytes: number): Promise<R> {
+    if (this.#closing) return Promise.reject(new StoreUnavailable('the store is closed'));
+    if (this.#waiting.size >= this.#options.maxJobs || this.waitingBytes + bytes > this.#options.maxBytes) {
+      return Promise.reject(new StoreBusy('too much waits for the store'));
+    }
+    this.#ensureWorker();
+    const id = this.#nextId++;
+    return new Promise<R>((resolve, reject) => {
+      const timer = this.#options.deadlineMs === undefined ? undefined : setTimeout(() => this.#giveUp(), this.#options.deadlineMs);
+      // The operation's own type says what its answer is.
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, bytes, timer });
+      this.waitingBytes += bytes;
+      if (this.#outbox.length === 0) setImmediate(() => this.#flush());
+      this.#outbox.push({ id, operation, args });
+    });
+  }
+
+  takeGroupSizes(): readonly number[] {
+    const sizes = this.#groupSizes;
+    this.#groupSizes = [];
+    return sizes;
+  }
+
+  /** What waits is still done; then the thread ends. */
+  async close(): Promise<void> {
+    this.#flush();
+    this.#closing = true;
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    worker.postMessage('close');
+    await ended;
+  }
+
+  #flush(): void {
+    if (this.#outbox.length === 0) return;
+    const jobs = this.#outbox;
+    this.#outbox = [];
+    this.#worker?.postMessage(jobs);
+  }
+
+  #ensureWorker(): void {
+    if (this.#worker !== undefined) return;
+    const worker = this.#start();
+    this.#worker = worker;
+    this.#whenReady = new Promise<void>((resolve, reject) => {
+      worker.once('message', () => resolve());
+      worker.once('error', reject);
+    });
+    // Who waits for `ready` gets the error; nobody else must.
+    this.#whenReady.catch(() => undefined);
+    worker.on('message', (message: JobAnswer[] | { ready: true }) => {
+      if (Array.isArray(message)) this.#settle(message);
+    });
+    worker.on('error', (error) => this.#lost(worker, error instanceof Error ? error.message : String(error)));
+    worker.on('exit', () => this.#lost(worker, 'the thread ended'));
+  }
+
+  #settle(answers: readonly JobAnswer[]): void {
+    if (this.#groupSizes.length < maxGroupSizesKept) this.#groupSizes.push(answers.length);
+    for (const answer of answers) {
+      const waiting = this.#take(answer.id);
+      if (waiting === undefined) continue;
+      if ('error' in answer) waiting.reject(fromWire(answer.error));
+      else waiting.resolve(answer.value);
+    }
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return undefined;
+    this.#waiting.delete(id);
+    this.waitingBytes -= waiting.bytes;
+    clearTimeout(waiting.timer);
+    return waiting;
+  }
+
+  #lost(worker: Worker, reason: string): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    this.#outbox = [];
+    for (const id of this.#waiting.keys()) this.#take(id)?.reject(new OutcomeUnknown(`the store's thread is gone: ${reason}`));
+  }
+
+  #giveUp(): void {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    this.#worker = undefined;
+    this.#outbox = [];
+    for (const id of this.#waiting.keys()) this.#take(id)?.reject(new StoreBusy('the query took too long: narrow it'));
+    void worker.terminate();
+  }
+}
+
+const maxGroupSizesKept = 10_000;

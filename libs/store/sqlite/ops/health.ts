@@ -1,0 +1,17 @@
+import type { Connection } from '../engine/connection.ts';
+
+export const writes = {
+  /** A write that commits: the store takes mail. */
+  'health.probe': (connection: Connection, args: { at: number }): void => {
+    connection.run(`INSERT INTO meta (name, value) VALUES ('probe', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, String(args.at));
+  },
+  /** Takes up room, to see what happens when there is none. */
+  'health.fill': (connection: Connection, args: { name: string; bytes: number }): void => {
+    connection.run('INSERT INTO meta (name, value) VALUES (?, ?)', args.name, 'x'.repeat(args.bytes));
+  },
+};
+
+export const reads = {
+  'health.meta': (connection: Connection, args: { name: string }): string | undefined =>
+    connection.get<{ value: string }>('SELECT value FROM meta WHERE name = ?', args.name)?.value,
+};

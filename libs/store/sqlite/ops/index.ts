@@ -1,0 +1,44 @@
+import type { Connection } from '../engine/connection.ts';
+import * as credentials from './credentials.ts';
+import * as deliveries from './deliveries.ts';
+import * as directory from './directory.ts';
+import * as health from './health.ts';
+import * as loginLimits from './login-limits.ts';
+import * as mailboxes from './mailboxes.ts';
+import * as partitions from './partitions.ts';
+import * as spool from './spool.ts';
+
+/**
+ * Every operation that the threads know, by name. `writes` run in the writer's transaction, `reads` in a snapshot of a reader. Arguments and
+ * results cross threads by structured clone: plain data, Maps and Uint8Arrays.
+ */
+const allWrites = {
+  ...health.writes,
+  ...spool.writes,
+  ...deliveries.writes,
+  ...partitions.writes,
+  ...mailboxes.writes,
+  ...directory.writes,
+  ...credentials.writes,
+  ...loginLimits.writes,
+};
+
+const allReads = {
+  ...health.reads,
+  ...spool.reads,
+  ...deliveries.reads,
+  ...partitions.reads,
+  ...mailboxes.reads,
+  ...directory.reads,
+  ...credentials.reads,
+  ...loginLimits.reads,
+};
+
+export type Writes = typeof allWrites;
+export type Reads = typeof allReads;
+
+/** How the threads see an operation: the engine's types have matched name and arguments already. */
+type AnyOperation = (connection: Connection, args: unknown) => unknown;
+
+export const writes = allWrites as unknown as Readonly<Record<string, AnyOperation>>;
+export const reads = allReads as unknown as Readonly<Record<string, AnyOperation>>;
