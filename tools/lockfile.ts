@@ -22,7 +22,9 @@ export function lockfileProblems(lock: Lockfile): string[] {
   const addresses = Object.entries(lock.packages)
     .filter(([, entry]) => entry.resolved !== undefined)
     .map(([path]) => `${path}: holds the address it was fetched from; install with the project's .npmrc`);
-  const missing = missingOptional(lock).map(([name, version]) => `${name}@${version} is missing; run node tools/lockfile.ts`);
+  const missing = missingOptional(lock).map(
+    ([name, version]) => `${name}@${version} is missing; run node tools/lockfile.ts`,
+  );
   return [...addresses, ...missing];
 }
 
@@ -46,7 +48,8 @@ function missingOptional(lock: Lockfile): [name: string, version: string, dev: b
 
 // In the order of npm's own entries, so that npm finds nothing to rewrite.
 function entryOf(name: string, version: string, dev: boolean): LockedPackage {
-  const match = /(aix|android|darwin|freebsd|linux|openharmony|win32)-(arm64|arm|ia32|ppc64|riscv64|s390x|x64)(-musl)?/.exec(name);
+  const match =
+    /(aix|android|darwin|freebsd|linux|openharmony|win32)-(arm64|arm|ia32|ppc64|riscv64|s390x|x64)(-musl)?/.exec(name);
   const [, os, cpu, musl] = match ?? [];
   return {
     version,
@@ -59,7 +62,9 @@ function entryOf(name: string, version: string, dev: boolean): LockedPackage {
 }
 
 if (import.meta.main) {
-  const paths = ['../package-lock.json', './node/package-lock.json'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  const paths = ['../package-lock.json', './node/package-lock.json'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
   for (const path of paths) {
     // The file is npm's own and nothing but its form is relied on.
     const lock: Lockfile = JSON.parse(readFileSync(path, 'utf8'));

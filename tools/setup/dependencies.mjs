@@ -37,10 +37,13 @@ function installedByHand(root) {
   if (stamp !== undefined && !stamp.endsWith(machine())) return false;
   const record = readIfThere(join(root, 'node_modules', '.package-lock.json'));
   if (record === undefined) return false;
-  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
-  const present = JSON.parse(record).packages;
-  return Object.entries(wanted).every(
-    ([path, entry]) => path === '' || entry.optional === true || present[path]?.integrity === entry.integrity,
+  /** @typedef {{ packages: Record<string, { optional?: boolean, integrity?: string }> }} Lock */
+  /** @type {Lock} */
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  /** @type {Lock} */
+  const present = JSON.parse(record);
+  return Object.entries(wanted.packages).every(
+    ([path, entry]) => path === '' || entry.optional === true || present.packages[path]?.integrity === entry.integrity,
   );
 }
 
@@ -65,7 +68,9 @@ function writeStamp(root) {
 
 /** @param {string} root */
 function stampOf(root) {
-  const hash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const hash = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   return `${hash} ${machine()}`;
 }
 

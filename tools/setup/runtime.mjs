@@ -12,7 +12,9 @@ import { SetupError } from './setup-error.mjs';
  * @returns {Promise<string>}
  */
 export async function findNode(root, say) {
-  const minimum = minimumOf(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).engines.node);
+  /** @type {{ engines: { node: string } }} */
+  const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const minimum = minimumOf(engines.node);
   if (atLeast(process.versions.node, minimum)) return process.execPath;
 
   const folder = join(root, '.node');
@@ -40,7 +42,8 @@ export async function findNode(root, say) {
  */
 export function minimumOf(range) {
   const version = /^>=(\d+\.\d+\.\d+)$/.exec(range)?.[1];
-  if (version === undefined) throw new SetupError(`package.json: engines.node must have the form ">=24.15.0", not "${range}"`);
+  if (version === undefined)
+    throw new SetupError(`package.json: engines.node must have the form ">=24.15.0", not "${range}"`);
   return version;
 }
 
@@ -72,5 +75,7 @@ function fits(binary, minimum) {
   if (!existsSync(binary) || !existsSync(manifest)) return false;
   // npm writes its own record of the tree last, so a half-finished install is never taken for a whole one.
   if (!existsSync(join(binary, '..', '..', '..', '.package-lock.json'))) return false;
-  return atLeast(JSON.parse(readFileSync(manifest, 'utf8')).version, minimum);
+  /** @type {{ version: string }} */
+  const { version } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return atLeast(version, minimum);
 }

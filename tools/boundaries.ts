@@ -1,0 +1,94 @@
+// Who may import whom. `node tools/boundaries.ts` checks the whole tree.
+import { readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { projectRoot, reportProblems, sourceFiles } from './source-files.ts';
+
+export interface ImportStatement {
+  /** What stands between the quotes. */
+  specifier: string;
+  /** types: erased before the code runs; lazy: import(…); static: loaded with the file. */
+  kind: 'static' | 'types' | 'lazy';
+}
+
+/** What is wrong with the imports of one file, one line each. `path` is from the clone's folder, with forward slashes. */
+export function boundaryProblems(path: string, source: string): string[] {
+  return importsOf(source).flatMap((statement) => {
+    const { specifier, kind } = statement;
+    const target = specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier;
+    const broken = rules.find((rule) => rule.forbids(path, target, kind));
+    return broken === undefined ? [] : [`${path}: imports ${specifier}: ${broken.says}`];
+  });
+}
+
+/** The imports of a source, in order. Works on text: comments and strings that look like a whole import would count. */
+export function importsOf(source: string): ImportStatement[] {
+  const statements = source.matchAll(/^[ \t]*(import|export)\s([^;'"()]*?from\s*)?['"]([^'"\n]+)['"]/gm);
+  const calls = source.matchAll(/\bimport\(\s*['"]([^'"\n]+)['"]/g);
+  return [
+    ...[...statements].map(([, , clause = '', specifier = '']): ImportStatement => {
+      return { specifier, kind: /^type\s/.test(clause) ? 'types' : 'static' };
+    }),
+    ...[...calls].map(([, specifier = '']): ImportStatement => ({ specifier, kind: 'lazy' })),
+  ];
+}
+
+interface Rule {
+  says: string;
+  forbids(from: string, to: string, kind: ImportStatement['kind']): boolean;
+}
+
+const rules: Rule[] = [
+  {
+    says: 'libs never import services',
+    forbids: (from, to) => from.startsWith('libs/') && to.startsWith('services/'),
+  },
+  {
+    says: 'a service never imports another service; services/all.ts and services/main.ts compose them',
+    forbids: (from, to) => {
+      const [mine, theirs] = [serviceOf(from), serviceOf(to)];
+      return mine !== undefined && theirs !== undefined && mine !== theirs;
+    },
+  },
+  {
+    says: 'services and libs import neither tests nor tools',
+    forbids: (from, to) => isProduct(from) && /^(tests|tools)\//.test(to),
+  },
+  {
+    says: 'only libs/store/sqlite speaks to SQLite',
+    forbids: (from, to) => isInside(from) && to === 'node:sqlite' && !from.startsWith('libs/store/sqlite/'),
+  },
+  {
+    says: 'only libs/store/mongo (and GridFS in libs/blobs) speaks to MongoDB',
+    forbids: (from, to) => isInside(from) && to === 'mongodb' && !/^libs\/(store\/mongo|blobs)\//.test(from),
+  },
+  {
+    says: 'only libs/bus/nats speaks to NATS',
+    forbids: (from, to) => isInside(from) && to.startsWith('@nats-io/') && !from.startsWith('libs/bus/nats/'),
+  },
+  {
+    says: 'embedded mode must not load it: use `await import(…)` where it is composed, or `import type`',
+    forbids: (from, to, kind) => {
+      const adapter = /^libs\/(store\/mongo|bus\/nats)\//.exec(to)?.[0];
+      return isProduct(from) && kind === 'static' && adapter !== undefined && !from.startsWith(adapter);
+    },
+  },
+];
+
+/** The service a path belongs to; services/all.ts and its like belong to none. */
+function serviceOf(path: string): string | undefined {
+  return /^services\/([^/]+)\//.exec(path)?.[1];
+}
+
+function isInside(path: string): boolean {
+  return /^(libs|services)\//.test(path);
+}
+
+/** Runs in production: everything inside but the unit tests beside it. */
+function isProduct(path: string): boolean {
+  return isInside(path) && !path.endsWith('.test.ts');
+}
+
+if (import.meta.main) {
+  const files = sourceFiles(/^(libs|services)\/.*\.(ts|js|mjs)$/);
+  reportProblems(files.flatMap((path) => boundaryProblems(path, readFileSync(join(projectRoot, path), 'utf8'))));
+}
