@@ -1,0 +1,163 @@
+import express from 'express';
+import type { Request, RequestHandler, Response, Router } from 'express';
+import type { Registry } from 'prom-client';
+import type { z } from 'zod';
+import type { Logger } from '../ops/logger.ts';
+import { problem } from './problem.ts';
+import { replyWithError } from './problem-reply.ts';
+import { httpRequestSeconds } from './request-metrics.ts';
+import type { Caller, Reply, Route } from './route.ts';
+import { invalidRequest } from './translate-error.ts';
+
+/** Who a request comes from; throws the problem `unauthenticated`, `loginLimited`, … */
+export type Authenticate = (request: Request, response: Response) => Caller | Promise<Caller>;
+
+export interface MountOptions {
+  authenticate: Authenticate;
+  log: Logger;
+  metrics: Registry;
+  /** Tests: every JSON answer is parsed with the schema that documents it, and one that doesn't fit is an error (500). */
+  checkReplies?: boolean;
+}
+
+/** A router that serves `routes`: authenticates, validates, calls `handle`, writes the answer, measures. Errors become problem details. */
+export function mountRoutes(routes: readonly Route[], options: MountOptions): Router {
+  const router = express.Router({ caseSensitive: true });
+  for (const [path, ofPath] of Map.groupBy(routes, (route) => route.path)) {
+    const atPath = router.route(path);
+    for (const route of ofPath) atPath[route.method](serve(route, options));
+    atPath.all(noteAllowed(ofPath));
+  }
+  routesByRouter.set(router, routes);
+  return router;
+}
+
+/** The routes that a router of `mountRoutes` serves; what the API's document is made from. */
+export function routesOf(router: Router): readonly Route[] {
+  return routesByRouter.get(router) ?? [];
+}
+
+const routesByRouter = new WeakMap<Router, readonly Route[]>();
+
+/** The path is ours but not with this method. Another router may have it, so the server decides at the end (405). */
+function noteAllowed(routes: readonly Route[]): RequestHandler {
+  const methods = routes.map((route) => route.method.toUpperCase());
+  if (methods.includes('GET')) methods.push('HEAD');
+  return (_request, response, next) => {
+    const noted: unknown = response.locals['allowed'];
+    response.locals['allowed'] = [...(Array.isArray(noted) ? noted : []), ...methods];
+    next();
+  };
+}
+
+function serve(route: Route, options: MountOptions): RequestHandler {
+  const seconds = httpRequestSeconds(options.metrics);
+  const parseBody = route.body === undefined ? undefined : bodyParser(route.maxBodyBytes ?? defaultMaxBodyBytes);
+  const method = route.method.toUpperCase();
+  return async (request, response) => {
+    const startedMs = performance.now();
+    try {
+      const reply = await answer(route, options, parseBody, request, response);
+      if (reply !== 'handled') write(response, route, reply, options);
+    } catch (error) {
+      // A client that has gone reads no answer, and its absence is no error of ours.
+      if (request.destroyed && !response.writable) return;
+      replyWithError(response, error, options.log, route.operationId);
+    }
+    seconds.observe({ method, route: route.path, status: response.statusCode }, (performance.now() - startedMs) / 1000);
+  };
+}
+
+/** Enough for every JSON body but mail with attachments, whose route says so. */
+const defaultMaxBodyBytes = 1024 * 1024;
+
+async function answer(
+  route: Route,
+  options: MountOptions,
+  parseBody: BodyParser | undefined,
+  request: Request,
+  response: Response,
+): Promise<Reply | 'handled'> {
+  const caller = route.access === 'public' ? undefined : await options.authenticate(request, response);
+  if (caller !== undefined) checkRights(route, caller);
+  const params = route.params === undefined ? undefined : check(route.params, 'path', request.params);
+  const query = route.query === undefined ? undefined : check(route.query, 'query', request.query);
+  const body = route.body === undefined ? undefined : check(route.body, 'body', await parseBody?.(request, response));
+  return route.handle({
+    params,
+    query,
+    body,
+    caller,
+    request,
+    response,
+    // Made when asked for: most handlers don't wait for anything that could be aborted.
+    get signal() {
+      return signalOf(response);
+    },
+  });
+}
+
+function checkRights(route: Route, caller: Caller): void {
+  if (route.access === 'admin' && !caller.admin) throw problem('forbidden', 'only for administrators');
+  if (route.scope !== undefined && caller.scopes.length > 0 && !caller.scopes.includes(route.scope)) {
+    throw problem('insufficientScope', `needs ${route.scope}`, { extra: { scope: route.scope } });
+  }
+}
+
+function check(schema: z.ZodType, part: 'path' | 'query' | 'body', value: unknown): unknown {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw invalidRequest(part, parsed.error);
+  return parsed.data;
+}
+
+type BodyParser = (request: Request, response: Response) => Promise<unknown>;
+
+/** Compressed bodies are refused: no client needs them, and they turn a few bytes into many. */
+function bodyParser(limit: number): BodyParser {
+  const parse = express.json({ limit, inflate: false, strict: false, type: isJson });
+  return (request, response) =>
+    new Promise((resolve, reject) => {
+      parse(request, response, (error?: unknown) => {
+        if (error !== undefined) reject(error);
+        else if (request.body === undefined && hasBody(request)) reject(problem('unsupportedMediaType'));
+        else resolve(request.body);
+      });
+    });
+}
+
+function isJson(request: { headers: { 'content-type'?: string | undefined } }): boolean {
+  return /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? '');
+}
+
+/** RFC 9112 §6. */
+function hasBody(request: Request): boolean {
+  const length = request.headers['content-length'];
+  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+function signalOf(response: Response): AbortSignal {
+  const controller = new AbortController();
+  if (response.closed) controller.abort();
+  else response.once('close', () => response.writableFinished || controller.abort());
+  return controller.signal;
+}
+
+function write(response: Response, route: Route, reply: Reply, options: MountOptions): void {
+  if (options.checkReplies === true) checkReply(route, reply);
+  response.statusCode = reply.status;
+  for (const name in reply.headers) response.setHeader(name, reply.headers[name] ?? '');
+  if (reply.body === undefined) {
+    response.end();
+    return;
+  }
+  const content = reply.body instanceof Uint8Array ? reply.body : JSON.stringify(reply.body);
+  if (typeof content === 'string') response.setHeader('content-type', 'application/json; charset=utf-8');
+  response.setHeader('content-length', Buffer.byteLength(content));
+  response.end(content);
+}
+
+function checkReply(route: Route, reply: Reply): void {
+  const spec = route.replies[reply.status];
+  if (spec === undefined) throw new Error(`${route.operationId} answers ${reply.status}, which it doesn't document`);
+  if (spec !== 'problem') spec.schema?.parse(JSON.parse(JSON.stringify(reply.body)));
+}
