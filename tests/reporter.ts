@@ -8,17 +8,18 @@ import { spec } from 'node:test/reporters';
 export async function* report(events: Readable): AsyncGenerator<string> {
   const watched = process.stdout.isTTY === true;
   const counts: string[] = [];
+  let rest = '';
   for await (const chunk of events.compose(new spec())) {
-    const text = String(chunk);
-    if (COUNT.test(text)) counts.push(text.replace('ℹ', '#'));
-    else if (watched || !isPassed(text)) yield text;
+    const lines = `${rest}${String(chunk)}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (COUNT.test(line)) counts.push(line.replace('ℹ', '#'));
+      else if (watched || !PASSED.test(line)) yield `${line}\n`;
+    }
   }
-  yield counts.join('');
+  yield `${rest}${counts.join('\n')}\n`;
 }
 
 // A terminal gets a colour before the sign.
 const COUNT = /^(?:\u001b\[\d+m)?ℹ (?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /u;
-
-function isPassed(text: string): boolean {
-  return text.split('\n').every((line) => /^\s*(?:[✔▶] |$)/u.test(line));
-}
+const PASSED = /^\s*[✔▶] /u;
