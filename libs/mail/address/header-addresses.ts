@@ -41,7 +41,9 @@ export function parseAddressList(value: string, maxAddresses = MAX_HEADER_ADDRES
 
 /** The forms that nearly all mail has: `a@b`, `Name <a@b>`, `"Name" <a@b>`. */
 const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,128}@[A-Za-z0-9.-]{1,255}";
-const SIMPLE = new RegExp(`^(?:(?:"([^"\\\\=]{1,200})"|([A-Za-z0-9 .'-]{0,200}[A-Za-z0-9.'-])) {0,3}<(${ATOM})>|<?(${ATOM})>?)$`);
+const SIMPLE = new RegExp(
+  `^(?:(?:"([^"\\\\=]{1,200})"|([A-Za-z0-9 .'-]{0,200}[A-Za-z0-9.'-])) {0,3}<(${ATOM})>|<?(${ATOM})>?)$`,
+);
 
 type Word = {
   /** as written, quotes included: what an address is made of */
@@ -174,10 +176,18 @@ function nameOfComment(entry: Entry): string | null {
 
 /** Encoded words can hide line ends and control characters. */
 function cleanName(name: string): string | null {
-  const clean = name.slice(0, MAX_NAME_LENGTH).replace(/[\p{Cc}\s]+/gu, ' ').trim().toWellFormed();
+  const clean = name
+    .slice(0, MAX_NAME_LENGTH)
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .toWellFormed();
   return clean === '' ? null : clean;
 }
 
 function cleanEmail(email: string): string {
-  return email.slice(0, MAX_EMAIL_LENGTH).replace(/[\p{Cc}\s]+/gu, email.includes('"') ? ' ' : '').trim().toWellFormed();
+  return email
+    .slice(0, MAX_EMAIL_LENGTH)
+    .replace(/[\p{Cc}\s]+/gu, email.includes('"') ? ' ' : '')
+    .trim()
+    .toWellFormed();
 }

@@ -62,7 +62,9 @@ function readLocalPart(text: string): LocalPart | undefined {
 function readDotString(text: string): LocalPart | undefined {
   const at = text.indexOf('@');
   const content = at === -1 ? text : text.slice(0, at);
-  return isDotString(content) && isDotString(content.normalize('NFC')) ? { length: content.length, content } : undefined;
+  return isDotString(content) && isDotString(content.normalize('NFC'))
+    ? { length: content.length, content }
+    : undefined;
 }
 
 function readQuotedString(text: string): LocalPart | undefined {
@@ -100,7 +102,6 @@ function isAllowedUnicode(content: string): boolean {
 }
 
 function isAscii(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
   return /^[\x00-\x7f]*$/.test(text);
 }
 

@@ -70,7 +70,8 @@ function bytesOf(digits: number): number {
 const SKIP = 255;
 const PADDING = 64;
 const VALUES = new Uint8Array(256).fill(SKIP);
-for (const [value, char] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) VALUES[char.charCodeAt(0)] = value;
+for (const [value, char] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries())
+  VALUES[char.charCodeAt(0)] = value;
 VALUES['-'.charCodeAt(0)] = 62;
 VALUES['_'.charCodeAt(0)] = 63;
 VALUES['='.charCodeAt(0)] = PADDING;

@@ -4,8 +4,21 @@ import { createRequire } from 'node:module';
 /** Decoders kept for reuse; a message can name any label, so the number is capped. */
 const MAX_DECODERS = 48;
 /** Bytes that are ASCII in these may still mean something else. */
-const NOT_ASCII_SUPERSET = /^(?:iso-2022|csiso2022|utf-?(?:7|16|32)|unicode|ucs-?|hz-|hz$|cp037|ebcdic|ibm0?37|ibm500|ibm1047|replacement)/;
-const UNDECLARED = new Set(['', 'us-ascii', 'ascii', 'ansi_x3.4-1968', 'unknown-8bit', 'x-unknown', 'unknown', 'default', 'none', '8bit', 'binary']);
+const NOT_ASCII_SUPERSET =
+  /^(?:iso-2022|csiso2022|utf-?(?:7|16|32)|unicode|ucs-?|hz-|hz$|cp037|ebcdic|ibm0?37|ibm500|ibm1047|replacement)/;
+const UNDECLARED = new Set([
+  '',
+  'us-ascii',
+  'ascii',
+  'ansi_x3.4-1968',
+  'unknown-8bit',
+  'x-unknown',
+  'unknown',
+  'default',
+  'none',
+  '8bit',
+  'binary',
+]);
 
 type Decode = (bytes: Buffer) => string;
 
@@ -32,7 +45,6 @@ export function asBuffer(bytes: Uint8Array): Buffer {
  * old mailers send whatever their user's machine had.
  */
 export function decodeHeaderBytes(latin1: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
   return /^[\x00-\x7f]*$/.test(latin1) ? latin1 : decodeUndeclared(Buffer.from(latin1, 'latin1'));
 }
 
