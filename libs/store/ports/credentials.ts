@@ -1,16 +1,18 @@
 /** Secrets, hashed; only auth holds this port. */
 export interface Credentials {
-  /** argon2id hashes of the account's password and application passwords. */
+  /** The account's password and application passwords; [] for no such account. */
   ofAccount(accountId: string): Promise<readonly CredentialRow[]>;
   appPasswords(accountId: string): Promise<readonly CredentialRow[]>;
-  /** Also raises the account's credentialVersion; so does removal. */
+  /** Also raises the account's credentialVersion; so does removal. NotFound for no such account; Refused (`tooManyAppPasswords`) past 100. */
   addAppPassword(row: CredentialRow): Promise<void>;
   removeAppPassword(accountId: string, id: string): Promise<void>;
 
   tokens(accountId: string, page: { limit: number; cursor?: string }): Promise<readonly TokenRow[]>;
+  /** NotFound for no such account; Refused (`tooManyTokens`) past 500. */
   addToken(token: TokenRow): Promise<void>;
   /** By the SHA-256 of the token. */
   tokenByHash(hash: string): Promise<TokenRow | undefined>;
+  /** Also raises the account's credentialVersion, so that no cache goes on taking the token. */
   removeToken(accountId: string, id: string): Promise<void>;
 }
 
@@ -19,7 +21,7 @@ export interface CredentialRow {
   accountId: string;
   kind: 'password' | 'app';
   name: string;
-  /** PHC string of argon2id. */
+  /** PHC string of argon2id; of an application password, which is random and long, the SHA-256 in hex. */
   hash: string;
   createdAt: number;
 }
@@ -43,5 +45,10 @@ export interface LoginLimits {
   /** Counts one failure of each key; a window begins with its first failure. */
   fail(keys: readonly string[], windowMs: number, now: number): Promise<void>;
   clear(keys: readonly string[]): Promise<void>;
+  /** Keeps in mind until `until` (ms) that a login under this key succeeded. */
+  remember(key: string, until: number): Promise<void>;
+  /** Until when a success under this key is kept in mind; undefined when none is, now. */
+  remembered(key: string, now: number): Promise<number | undefined>;
+  /** Removes what has run out, at most `limit` rows; returns how many. */
   purge(now: number, limit: number): Promise<number>;
 }
