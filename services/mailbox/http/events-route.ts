@@ -1,0 +1,133 @@
+import type { Response } from 'express';
+import type { Registry } from 'prom-client';
+import { Gauge } from 'prom-client';
+import type { Bus, Subscription } from '../../../libs/bus/port.ts';
+import { problem } from '../../../libs/http/problem.ts';
+import { defineRoute, type Route } from '../../../libs/http/route.ts';
+import type { Mailboxes } from '../../../libs/store/ports/mailboxes.ts';
+import { accountOf } from './caller-account.ts';
+import { AccountPath } from './schemas.ts';
+
+/** Server-sent events, one stream for each waiting reader. The store says what is true; bus events and a slow poll only make it look. */
+export interface EventStreams {
+  readonly route: Route;
+  /** Ends all streams; clients come back to another process with Last-Event-ID. */
+  close(): Promise<void>;
+}
+
+export function eventStreams({ bus, mailboxes, metrics }: { bus: Bus; mailboxes: Mailboxes; metrics: Registry }): EventStreams {
+  const streams = new Map<string, Set<Stream>>();
+  let count = 0;
+  let subscription: Subscription | undefined;
+  const gauge = new Gauge({ name: 'waypost_mailbox_event_streams', help: 'Open event streams.', registers: [metrics] });
+  const poll = setInterval(() => {
+    for (const ofAccount of streams.values()) for (const stream of ofAccount) void stream.look(true);
+  }, pollIntervalMs).unref();
+
+  function add(accountId: string, stream: Stream): void {
+    subscription ??= bus.subscribe(['mailbox.changed'], ({ data }) => {
+      for (const waiting of streams.get(data.accountId) ?? []) void waiting.look(false);
+    });
+    const ofAccount = streams.get(accountId) ?? new Set();
+    if (count >= maxStreams || ofAccount.size >= maxStreamsPerAccount) {
+      throw problem('tooManyRequests', 'too many open event streams', { headers: { 'retry-after': '30' } });
+    }
+    streams.set(accountId, ofAccount.add(stream));
+    gauge.set(++count);
+  }
+
+  function remove(accountId: string, stream: Stream): void {
+    const ofAccount = streams.get(accountId);
+    if (ofAccount?.delete(stream) !== true) return;
+    if (ofAccount.size === 0) streams.delete(accountId);
+    gauge.set(--count);
+  }
+
+  const route = defineRoute({
+    method: 'get',
+    path: '/api/v1/accounts/:account/events',
+    operationId: 'streamEvents',
+    summary: 'Server-sent events: `state` whenever something in the account has changed',
+    description: 'The id of each event is the state token; Last-Event-ID resumes: one event at once when the state has moved on since.',
+    tags: ['messages'],
+    access: 'account',
+    scope: 'mail:read',
+    params: AccountPath,
+    replies: { 200: { description: 'event: state, data: { "state": "…" }', contentType: 'text/event-stream' }, 404: 'problem', 429: 'problem' },
+    handle: async ({ params, caller, request, response }) => {
+      const accountId = accountOf(caller, params);
+      const lastSeen = request.headers['last-event-id'];
+      const stream = new Stream(response, () => mailboxes.state(accountId), typeof lastSeen === 'string' ? lastSeen : undefined);
+      add(accountId, stream);
+      response.once('close', () => remove(accountId, stream));
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+      response.flushHeaders();
+      await stream.look(false);
+      return 'handled';
+    },
+  });
+
+  return {
+    route,
+    async close() {
+      clearInterval(poll);
+      await subscription?.close();
+      for (const ofAccount of streams.values()) for (const stream of ofAccount) stream.end();
+    },
+  };
+}
+
+/** How long a lost bus event can hide a change; also keeps the connection alive through proxies. */
+const pollIntervalMs = 15_000;
+const maxStreams = 5_000;
+const maxStreamsPerAccount = 20;
+
+/** One connection. Only the newest state matters, so nothing is ever queued for a slow reader. */
+class Stream {
+  readonly #response: Response;
+  readonly #state: () => Promise<string>;
+  #sent: string | undefined;
+  #looking = false;
+  #again = false;
+
+  constructor(response: Response, state: () => Promise<string>, sent: string | undefined) {
+    this.#response = response;
+    this.#state = state;
+    this.#sent = sent;
+  }
+
+  /** Reads the state and tells it when it is new. `alive`: says something in any case. */
+  async look(alive: boolean): Promise<void> {
+    if (this.#looking) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = true;
+    try {
+      do {
+        this.#again = false;
+        await this.#tell(alive);
+      } while (this.#again);
+    } catch {
+      // The store is away: the stream ends, and the client comes back with Last-Event-ID.
+      this.end();
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  end(): void {
+    this.#response.end();
+  }
+
+  async #tell(alive: boolean): Promise<void> {
+    if (this.#response.writableNeedDrain || this.#response.writableEnded) return;
+    const state = await this.#state();
+    if (state !== this.#sent) {
+      this.#sent = state;
+      this.#response.write(`event: state\nid: ${state}\ndata: ${JSON.stringify({ state })}\n\n`);
+    } else if (alive) {
+      this.#response.write(': still here\n\n');
+    }
+  }
+}
