@@ -1,10 +1,8 @@
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
+import type { LogLevel } from './log-levels.ts';
 
 export type { Logger } from 'pino';
-
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-export type LogLevel = (typeof logLevels)[number];
 
 /**
  * JSON lines on stderr (stdout is for people), one object each: `level` as a word, `time` in RFC 3339, `service`, `msg`, and what the line is about

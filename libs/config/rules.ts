@@ -1,0 +1,138 @@
+import { isLoopbackHost } from '../runtime/loopback.ts';
+import type { ConfigProblem } from './invalid-config.ts';
+import type { GivenConfig } from './load.ts';
+
+/** What values that are right by themselves can't be together. */
+export function contradictions(config: GivenConfig): ConfigProblem[] {
+  return [
+    ...pairs(config),
+    ...production(config),
+    ...plaintextBackends(config),
+    ...listeners(config),
+    ...times(config),
+  ];
+}
+
+function pairs(config: GivenConfig): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if ((config.mongodbUrl === undefined) !== (config.natsUrl === undefined)) {
+    const missing = config.mongodbUrl === undefined ? 'WAYPOST_MONGODB_URL' : 'WAYPOST_NATS_URL';
+    const given = config.mongodbUrl === undefined ? 'WAYPOST_NATS_URL' : 'WAYPOST_MONGODB_URL';
+    problems.push({
+      name: missing,
+      wrong: `${given} is given without it`,
+      expected: 'both for a cluster, neither for embedded',
+    });
+  }
+  if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
+    const missing = config.tlsCertFile === undefined ? 'WAYPOST_TLS_CERT_FILE' : 'WAYPOST_TLS_KEY_FILE';
+    problems.push({
+      name: missing,
+      wrong: 'only the other half of the pair is given',
+      expected: 'certificate and key, or neither',
+    });
+  }
+  if (
+    config.blobsUrl?.startsWith('s3:') === true &&
+    (config.blobsAccessKey === undefined || config.blobsSecretKey === undefined)
+  ) {
+    problems.push({
+      name: 'WAYPOST_BLOBS_URL',
+      wrong: 's3: needs keys',
+      expected: 'WAYPOST_BLOBS_ACCESS_KEY and WAYPOST_BLOBS_SECRET_KEY',
+    });
+  }
+  if (config.blobsUrl === 'gridfs:' && config.mongodbUrl === undefined) {
+    problems.push({
+      name: 'WAYPOST_BLOBS_URL',
+      wrong: 'gridfs: is a part of MongoDB',
+      expected: 'WAYPOST_MONGODB_URL, or file: or s3:',
+    });
+  }
+  return problems;
+}
+
+function production(config: GivenConfig): ConfigProblem[] {
+  if (!config.production) return [];
+  const problems: ConfigProblem[] = [];
+  if (config.sampleAccounts === true) {
+    problems.push({
+      name: 'WAYPOST_SAMPLE_ACCOUNTS',
+      wrong: 'true in production',
+      expected: 'false, or WAYPOST_PRODUCTION=false',
+    });
+  }
+  if (config.adminPassword === undefined) {
+    problems.push({
+      name: 'WAYPOST_ADMIN_PASSWORD_FILE',
+      wrong: 'production needs the administrator’s password',
+      expected: 'a file with 8 to 1024 characters',
+    });
+  }
+  return problems;
+}
+
+function plaintextBackends(config: GivenConfig): ConfigProblem[] {
+  if (config.allowPlaintextBackends) return [];
+  const problems: ConfigProblem[] = [];
+  const expected = 'TLS, or WAYPOST_ALLOW_PLAINTEXT_BACKENDS=true';
+  if (config.mongodbUrl !== undefined && !isProtectedMongo(config.mongodbUrl)) {
+    problems.push({ name: 'WAYPOST_MONGODB_URL', wrong: 'a host off loopback without TLS', expected });
+  }
+  if (config.natsUrl !== undefined && !config.natsUrl.split(',').every(isProtectedNats)) {
+    problems.push({ name: 'WAYPOST_NATS_URL', wrong: 'a host off loopback without TLS', expected });
+  }
+  return problems;
+}
+
+/** mongodb+srv implies TLS; several hosts may stand before the slash. */
+function isProtectedMongo(url: string): boolean {
+  if (/[?&](?:tls|ssl)=true\b/.test(url)) return true;
+  if (url.startsWith('mongodb+srv:')) return !/[?&](?:tls|ssl)=false\b/.test(url);
+  const authority = /^mongodb:\/\/([^/?]*)/.exec(url)?.[1] ?? '';
+  return hosts(authority.slice(authority.lastIndexOf('@') + 1)).every(isLoopbackHost);
+}
+
+function isProtectedNats(url: string): boolean {
+  if (/^\s*(?:tls|wss):/.test(url)) return true;
+  const authority = url.trim().replace(/^[a-z]+:\/\//, '');
+  return hosts(authority.slice(authority.lastIndexOf('@') + 1).replace(/\/.*$/, '')).every(isLoopbackHost);
+}
+
+function hosts(list: string): string[] {
+  return list.split(',').map((host) =>
+    host
+      .trim()
+      .replace(/:\d+$/, '')
+      .replace(/^\[|\]$/g, ''),
+  );
+}
+
+function listeners(config: GivenConfig): ConfigProblem[] {
+  const named = [
+    ['WAYPOST_HTTP_LISTEN', config.httpListen],
+    ['WAYPOST_MX_LISTEN', config.mxListen],
+    ['WAYPOST_SUBMISSION_LISTEN', config.submissionListen],
+    ['WAYPOST_SUBMISSIONS_LISTEN', config.submissionsListen],
+    ['WAYPOST_LMTP_LISTEN', config.lmtpListen],
+    ['WAYPOST_OPS_LISTEN', config.opsListen],
+  ] as const;
+  const problems: ConfigProblem[] = [];
+  const seen = new Map<string, string>();
+  for (const [name, address] of named) {
+    if (address === 'off' || address.port === 0) continue;
+    const key = `${address.host}:${address.port}`;
+    const other = seen.get(key);
+    if (other !== undefined)
+      problems.push({ name, wrong: `the same address as ${other}`, expected: 'an address of its own' });
+    seen.set(key, name);
+  }
+  return problems;
+}
+
+function times(config: GivenConfig): ConfigProblem[] {
+  if (config.delayNoticeAfterMs <= config.expireAfterMs) return [];
+  return [
+    { name: 'WAYPOST_DELAY_NOTICE_AFTER', wrong: 'longer than WAYPOST_EXPIRE_AFTER', expected: 'a shorter duration' },
+  ];
+}
