@@ -1,6 +1,6 @@
 // `npm test` runs every *.test.ts; `npm test -- libs/mail tests/e2e` those under the paths; `-- --name PATTERN` tests of that name.
-import { globSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { parseArgs } from 'node:util';
@@ -23,6 +23,9 @@ if (files.length === 0) {
 const shared = files.filter(mayShareProcess);
 const isolated = files.filter((path) => !mayShareProcess(path));
 process.env['WAYPOST_TEST_SHARED_FILES'] = shared.join('\n');
+const runFolder = mkdtempSync(join(tmpdir(), 'waypost-test-'));
+process.env['WAYPOST_TEST_RUN_DIR'] = runFolder;
+process.once('exit', () => rmSync(runFolder, { recursive: true, force: true }));
 
 const events = run({
   files: [...isolated, ...(shared.length > 1 ? ['tests/shared-process.ts'] : shared)].map((path) => join(root, path)),

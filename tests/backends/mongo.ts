@@ -1,0 +1,67 @@
+import { MongoClient } from 'mongodb';
+import { mongoContainers } from './mongo-containers.ts';
+import { mongoProcesses } from './mongo-processes.ts';
+import { firstOpenWay, type Way } from './unavailable.ts';
+
+export interface MongoReplicaSet {
+  /** With `replicaSet=…`; options such as a write concern are the caller's. */
+  url: string;
+  /** Empty when the address was given: those are not ours to kill. */
+  members: readonly MongoMember[];
+  /** The member that is primary now. @throws when the members are not ours, or none is primary within 30 s */
+  primary(): Promise<MongoMember>;
+  /** Ends what was started for this set and removes its data. */
+  stop(): Promise<void>;
+}
+
+export interface MongoMember {
+  /** `host:port` in the set's configuration. */
+  host: string;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** Starts it again with its data. Doesn't wait until it has caught up. */
+  start(): Promise<void>;
+  /** Freezes it (SIGSTOP) and lets it go on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+}
+
+export interface MongoOptions {
+  /** Default 1. */
+  members?: 1 | 3;
+  /** A set of one's own, for tests that kill members. Default: true with three members. */
+  own?: boolean;
+}
+
+/**
+ * A real MongoDB replica set with a writable primary: WAYPOST_TEST_MONGODB_URL, else containers where a Docker engine answers, else
+ * mongod processes on loopback. Starting takes seconds: share one in a test file, with a database for each test.
+ * @throws BackendUnavailable
+ */
+export async function mongoReplicaSet(options: MongoOptions = {}): Promise<MongoReplicaSet> {
+  const count = options.members ?? 1;
+  const own = options.own ?? count === 3;
+  const address = process.env['WAYPOST_TEST_MONGODB_URL'];
+  const ways: Way<MongoReplicaSet>[] = [
+    { name: 'Docker', open: () => mongoContainers(count) },
+    { name: 'mongod', open: () => mongoProcesses(count) },
+  ];
+  if (address === undefined || own) return firstOpenWay('MongoDB', ways);
+  return firstOpenWay('MongoDB', [{ name: 'WAYPOST_TEST_MONGODB_URL', open: () => given(address), asked: true }]);
+}
+
+async function given(url: string): Promise<MongoReplicaSet> {
+  const client = new MongoClient(url, { serverSelectionTimeoutMS: 10_000 });
+  try {
+    const hello = await client.db('admin').command({ hello: 1 });
+    if (hello['setName'] === undefined) throw new Error('is a standalone mongod, not a replica set');
+  } finally {
+    await client.close();
+  }
+  return {
+    url,
+    members: [],
+    primary: () => Promise.reject(new Error('the members of a given address are not for tests to touch')),
+    stop: () => Promise.resolve(),
+  };
+}

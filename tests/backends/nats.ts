@@ -1,0 +1,141 @@
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { serverBinary } from './binaries.ts';
+import { dockerImage, testcontainers } from './docker.ts';
+import { freePorts, serverProcess } from './server-process.ts';
+import { firstOpenWay, type Way } from './unavailable.ts';
+import { until } from './until.ts';
+import { startWatchdog } from './watchdog.ts';
+
+export interface NatsServer {
+  url: string;
+  /** Undefined when the address was given: it is not ours to kill. */
+  control: NatsControl | undefined;
+  /** Ends what was started and removes its data. */
+  stop(): Promise<void>;
+}
+
+export interface NatsControl {
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** Starts it again at the same address with its data, and waits until it answers. */
+  start(): Promise<void>;
+  /** Freezes it (SIGSTOP) and lets it go on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+}
+
+export interface NatsOptions {
+  /** A server of one's own, for tests that kill it. Default false. */
+  own?: boolean;
+}
+
+/**
+ * A real nats-server with JetStream: WAYPOST_TEST_NATS_URL, else a container where a Docker engine answers, else a process on loopback.
+ * @throws BackendUnavailable
+ */
+export async function natsServer(options: NatsOptions = {}): Promise<NatsServer> {
+  const address = process.env['WAYPOST_TEST_NATS_URL'];
+  const ways: Way<NatsServer>[] = [
+    { name: 'Docker', open: natsContainer },
+    { name: 'nats-server', open: natsProcess },
+  ];
+  if (address === undefined || options.own === true) return firstOpenWay('NATS', ways);
+  return firstOpenWay('NATS', [{ name: 'WAYPOST_TEST_NATS_URL', open: () => given(address), asked: true }]);
+}
+
+async function given(url: string): Promise<NatsServer> {
+  await until('the server answers', 10_000, () => info(url));
+  return { url, control: undefined, stop: () => Promise.resolve() };
+}
+
+async function natsProcess(): Promise<NatsServer> {
+  const binary = await serverBinary('nats-server');
+  const [port = 0] = await freePorts(1);
+  const folder = mkdtempSync(join(tmpdir(), 'waypost-nats-'));
+  const watchdog = startWatchdog(folder);
+  const args = ['--addr', '127.0.0.1', '--port', String(port), '--jetstream', '--store_dir', join(folder, 'data')];
+  const server = serverProcess(binary, args, join(folder, 'log'), watchdog);
+  const url = `nats://127.0.0.1:${port}`;
+  const start = async (): Promise<void> => {
+    server.start();
+    await until(
+      'nats-server answers',
+      15_000,
+      () => info(url),
+      () => server.isRunning(),
+    );
+  };
+  try {
+    await start();
+  } catch (error) {
+    await watchdog.finish();
+    throw error;
+  }
+  const control = {
+    kill: () => server.kill(),
+    start,
+    pause: () => Promise.resolve(server.pause()),
+    resume: () => Promise.resolve(server.resume()),
+  };
+  return { url, control, stop: () => watchdog.finish() };
+}
+
+const IMAGE = 'nats:2.15';
+
+async function natsContainer(): Promise<NatsServer> {
+  if (process.platform !== 'linux') throw new Error("container addresses can't be reached from this kind of host");
+  await dockerImage(IMAGE);
+  const { GenericContainer, Network, Wait, getContainerRuntimeClient } = await testcontainers();
+  const watchdog = startWatchdog(mkdtempSync(join(tmpdir(), 'waypost-nats-')));
+  const network = await new Network().start();
+  const container = await new GenericContainer(IMAGE)
+    .withCommand(['--jetstream'])
+    .withNetwork(network)
+    .withExposedPorts(4222)
+    .withWaitStrategy(Wait.forLogMessage(/Server is ready/))
+    .withStartupTimeout(30_000)
+    .start();
+  watchdog.watchContainer(container.getId());
+  const handle = (await getContainerRuntimeClient()).container.getById(container.getId());
+  const url = `nats://${container.getIpAddress(network.getName())}:4222`;
+  const stop = async (): Promise<void> => {
+    await handle.remove({ force: true, v: true });
+    await network.stop();
+    await watchdog.finish();
+  };
+  const answers = async (): Promise<void> => void (await until('nats-server answers', 15_000, () => info(url)));
+  try {
+    await answers();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const control = {
+    kill: async () => void (await handle.kill()),
+    start: async () => {
+      await handle.start();
+      await answers();
+    },
+    pause: async () => void (await handle.pause()),
+    resume: async () => void (await handle.unpause()),
+  };
+  return { url, control, stop };
+}
+
+/** The INFO line that a NATS server sends first. @throws when it has no JetStream */
+async function info(url: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port || 4222) });
+  try {
+    const [data] = await once(socket, 'data', { signal: AbortSignal.timeout(2000) });
+    const line = String(data);
+    if (!/^INFO .*"jetstream":\s*true/.test(line)) throw new Error('the server has no JetStream');
+    return line;
+  } finally {
+    socket.destroy();
+  }
+}
