@@ -46,6 +46,8 @@ const batch = z.object({
       epoch: z.int(),
       attempts: z.int(),
       expiresAt: z.number(),
+      /** Of the accepted bytes: lets the worker bound what it reads at once. */
+      sizeBytes: z.int(),
     }),
   ),
 });
@@ -62,7 +64,11 @@ export const requestSchemas = {
     reply: verified,
   },
   'auth.token': {
-    request: z.object({ token: z.string().max(256), remoteAddress: z.string(), via: z.enum(['smtp', 'http', 'imap', 'pop3']) }),
+    request: z.object({
+      token: z.string().max(256),
+      remoteAddress: z.string(),
+      via: z.enum(['smtp', 'http', 'imap', 'pop3']),
+    }),
     reply: verified,
   },
   'directory.resolve': {
@@ -72,7 +78,12 @@ export const requestSchemas = {
   },
   /** Asked of one owner (`to` = its name): due local rows, up to `capacity`; waits up to `waitMs` for the first. */
   'queue.pull': {
-    request: z.object({ kind: z.enum(['local', 'remote']), worker: z.string(), capacity: z.int().min(1).max(1000), waitMs: z.number().max(30_000) }),
+    request: z.object({
+      kind: z.enum(['local', 'remote']),
+      worker: z.string(),
+      capacity: z.int().min(1).max(1000),
+      waitMs: z.number().max(30_000),
+    }),
     reply: batch,
   },
 } as const;
