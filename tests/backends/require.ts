@@ -53,7 +53,7 @@ async function openOrSkip<T>(open: () => Promise<T>): Promise<FileBackend<T>> {
     return { backend: await open(), skip: false };
   } catch (error) {
     if (!(error instanceof BackendUnavailable) || isRequired(process.env)) throw error;
-    process.stderr.write(`SKIPPED: ${error.message}\n`);
+    process.stderr.write(`SKIPPED (CONTRIBUTING.md says how to get the servers): ${error.message}\n`);
     return { backend: undefined, skip: error.message };
   }
 }

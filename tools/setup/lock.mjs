@@ -25,7 +25,7 @@ export async function withLock(path, say, work) {
     if (!told) say('waiting for another process that does the same');
     told = true;
     if (Date.now() > deadline) throw new Error(`${path} is held by another process; remove it if there is none`);
-    await wait(200);
+    await wait(100);
   }
   const beat = setInterval(() => touch(path), 1000);
   try {
