@@ -19,7 +19,12 @@ export interface ApiAnswer {
 export function apiClient(base: string, user: { address: string; password: string }): ApiClient {
   const authorization = `Basic ${Buffer.from(`${user.address}:${user.password}`).toString('base64')}`;
 
-  async function request(method: string, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<ApiAnswer> {
+  async function request(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<ApiAnswer> {
     const answer = await fetch(base + path, {
       method,
       headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },

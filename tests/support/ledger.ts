@@ -30,7 +30,9 @@ export class Ledger {
 
   /** Acknowledged tokens that must be in the mailbox of `address`. */
   owed(address: string): string[] {
-    return [...this.#attempts].filter(([, { acknowledged, recipients }]) => acknowledged && recipients.includes(address)).map(([token]) => token);
+    return [...this.#attempts]
+      .filter(([, { acknowledged, recipients }]) => acknowledged && recipients.includes(address))
+      .map(([token]) => token);
   }
 
   /** Every way in which the mailbox differs from what was promised; empty when all is right. */
@@ -40,13 +42,15 @@ export class Ledger {
     for await (const { id, subject } of allMessages(client)) {
       const attempt = this.#attempts.get(subject);
       seen.set(subject, (seen.get(subject) ?? 0) + 1);
-      if (attempt === undefined || !attempt.recipients.includes(address)) faults.push(`${address}: ${subject} was never sent to it`);
+      if (attempt === undefined || !attempt.recipients.includes(address))
+        faults.push(`${address}: ${subject} was never sent to it`);
       else if (sha256(received(await client.bytes(`/api/v1/accounts/me/messages/${id}/raw`))) !== attempt.sha256) {
         faults.push(`${address}: the bytes of ${subject} differ`);
       }
     }
     for (const [subject, count] of seen) if (count > 1) faults.push(`${address}: ${subject} is there ${count} times`);
-    for (const token of this.owed(address)) if (!seen.has(token)) faults.push(`${address}: ${token} was acknowledged and is missing`);
+    for (const token of this.owed(address))
+      if (!seen.has(token)) faults.push(`${address}: ${token} was acknowledged and is missing`);
     return faults;
   }
 }

@@ -30,7 +30,7 @@ export interface WaypostProcess {
 export const adminPassword = 'correct horse battery staple';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-export async function startWaypost(environment: Readonly<Record<string, string>> = {}): Promise<WaypostProcess> {
+export async function startWaypost(environment: Readonly<Record<string, string>> = {}, services: readonly string[] = []): Promise<WaypostProcess> {
   const dataDir = mkdtempSync(join(tmpdir(), 'waypost-e2e-'));
   const [mx, submission, submissions, lmtp, http, ops] = await freePorts(6);
   const ports = { mx: mx!, submission: submission!, submissions: submissions!, lmtp: lmtp!, http: http!, ops: ops! };
@@ -53,7 +53,11 @@ export async function startWaypost(environment: Readonly<Record<string, string>>
   let stderr = '';
 
   async function start(): Promise<void> {
-    const started = spawn(process.execPath, ['services/main.ts', 'start'], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const started = spawn(process.execPath, ['services/main.ts', 'start', ...services], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     child = started;
     started.stdout.on('data', (chunk: Buffer) => (stdout = (stdout + chunk.toString()).slice(-outputKept)));
     started.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-outputKept)));

@@ -1,0 +1,37 @@
+import { cpuSeconds, memoryMb } from './process-cost.ts';
+
+export interface Options {
+  messages: number;
+  sessions: number;
+  bytes: number;
+  rounds: number;
+}
+
+export interface Figures {
+  perSecond: number;
+  /** CPU seconds of all processes of the system for 10,000 messages. */
+  cpuPer10k: number;
+  memoryMb: number;
+}
+
+/** Runs `work`, which resolves with the seconds it took, beside the cost of the process tree of `pid`. */
+export async function measure(pid: number, count: number, work: () => Promise<number>): Promise<Figures> {
+  const before = cpuSeconds(pid);
+  const seconds = await work();
+  return {
+    perSecond: Math.round(count / seconds),
+    cpuPer10k: Math.round(((cpuSeconds(pid) - before) / count) * 10_000 * 100) / 100,
+    memoryMb: memoryMb(pid),
+  };
+}
+
+/** A table of the named figures, and the ratio of the first to each other. */
+export function printFigures(title: string, figures: Readonly<Record<string, Figures | undefined>>): void {
+  console.log(`\n${title}`);
+  const present = Object.entries(figures).flatMap(([name, figure]) => (figure === undefined ? [] : [{ name, figure }]));
+  console.table(Object.fromEntries(present.map(({ name, figure }) => [name, { 'msg/s': figure.perSecond, 'CPU s per 10,000': figure.cpuPer10k, 'PSS MB': figure.memoryMb }])));
+  const [first, ...others] = present;
+  for (const { name, figure } of others) {
+    if (first !== undefined) console.log(`${first.name} / ${name}: ${(first.figure.perSecond / figure.perSecond).toFixed(2)} times the rate, ${(first.figure.cpuPer10k / figure.cpuPer10k).toFixed(2)} of the CPU`);
+  }
+}

@@ -1,0 +1,26 @@
+import { parseArgs } from 'node:util';
+import { benchAccept } from './accept.ts';
+import { benchMailbox } from './mailbox.ts';
+
+/** `npm run bench -- NAME [--messages N] [--sessions N] [--bytes N] [--rounds N]`: prints rates, costs and ratios; asserts nothing. */
+const benchmarks: Readonly<Record<string, (options: Parameters<typeof benchAccept>[0]) => Promise<void>>> = {
+  accept: benchAccept,
+  mailbox: benchMailbox,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    messages: { type: 'string', default: '20000' },
+    sessions: { type: 'string', default: '20' },
+    bytes: { type: 'string', default: '4096' },
+    rounds: { type: 'string', default: '3' },
+  },
+});
+const benchmark = benchmarks[positionals[0] ?? ''];
+if (benchmark === undefined) {
+  console.error(`npm run bench -- ${Object.keys(benchmarks).join('|')} [--messages N] [--sessions N] [--bytes N] [--rounds N]`);
+  process.exitCode = 2;
+} else {
+  await benchmark({ messages: Number(values.messages), sessions: Number(values.sessions), bytes: Number(values.bytes), rounds: Number(values.rounds) });
+}
