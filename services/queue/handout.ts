@@ -1,0 +1,171 @@
+import type { Batch, RequestOf } from '../../libs/bus/requests.ts';
+import type { DeliveryRow } from '../../libs/delivery/row.ts';
+import type { Clock } from '../../libs/runtime/clock.ts';
+import { newId } from '../../libs/runtime/ids.ts';
+import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
+import { handoutLimits } from './limits.ts';
+import type { Loader } from './loader.ts';
+import type { QueueMetrics } from './metrics.ts';
+import type { Ownership } from './ownership.ts';
+import type { DueRow, Window } from './window.ts';
+
+/**
+ * Answers workers that pull: takes rows from the window, claims them in one step and hands out what it got. A worker with free capacity asks, so a
+ * slow one is never flooded. A pull that finds nothing may wait; the number of those is bounded.
+ */
+export class Handout {
+  readonly #options: HandoutOptions;
+  readonly #waiting = new Set<() => void>();
+  readonly #claiming = new Set<string>();
+  /** Claims whose end wasn't heard of, with the time (monotonic) at which their leases end unless the worker renews. */
+  readonly #out = new Map<string, number>();
+  #closed = false;
+
+  constructor(options: HandoutOptions) {
+    this.#options = options;
+  }
+
+  /** Ids whose claim is under way. */
+  claiming(): Iterable<string> {
+    return this.#claiming;
+  }
+
+  get claimsOut(): number {
+    return this.#out.size;
+  }
+
+  /** Rows taken and not yet claimed or given up. */
+  get claimsUnderWay(): number {
+    return this.#claiming.size;
+  }
+
+  async pull(request: RequestOf<'queue.pull'>, signal: AbortSignal): Promise<Batch> {
+    const { clock, owner } = this.#options;
+    const leaseMs = request.kind === 'local' ? this.#options.localLeaseMs : this.#options.remoteLeaseMs;
+    const deadlineMs = clock.monotonicMs() + request.waitMs;
+    // Nothing is handed out for outside yet: its rows stay queued.
+    while (request.kind === 'local' && !this.#closed && !signal.aborted) {
+      const token = newId();
+      const rows = await this.#claimNext(request.capacity, token, leaseMs);
+      if (rows.length > 0) return { claim: { owner, token }, leaseMs, rows };
+      if (this.#options.window.size > 0) continue;
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0 || this.#waiting.size >= handoutLimits.waitingPulls) break;
+      await this.#wait(leftMs, signal);
+    }
+    return { claim: { owner, token: newId() }, leaseMs, rows: [] };
+  }
+
+  /** The window has got rows: pulls that wait look again. Returns false when none waited. */
+  offer(): boolean {
+    const waiting = [...this.#waiting];
+    for (const look of waiting) look();
+    return waiting.length > 0;
+  }
+
+  /** A worker has ended a batch. */
+  settled(token: string): void {
+    this.#out.delete(token);
+  }
+
+  /** Forgets claims whose leases may have ended, and says whether there were any: their rows must be looked at in the store. */
+  takeEnded(): boolean {
+    const now = this.#options.clock.monotonicMs();
+    let ended = false;
+    for (const [token, endsAtMs] of this.#out) {
+      if (endsAtMs > now) continue;
+      this.#out.delete(token);
+      ended = true;
+    }
+    return ended;
+  }
+
+  /** From now on every pull gets an empty batch. */
+  close(): void {
+    this.#closed = true;
+    this.offer();
+  }
+
+  async #claimNext(capacity: number, token: string, leaseMs: number): Promise<Batch['rows']> {
+    const { window, ownership, deliveries, loader, clock, owner, metrics } = this.#options;
+    const picked = window.take(capacity, (partition) => ownership.owns(partition));
+    if (picked.length === 0) {
+      // Rows of partitions that aren't ours any more would keep the loop turning.
+      window.dropPartitions(this.#notOwned(window));
+      return [];
+    }
+    const ids = picked.map(({ id }) => id);
+    const partitions = new Set(picked.map(({ partition }) => partition));
+    for (const id of ids) this.#claiming.add(id);
+    loader().taken(ids);
+    try {
+      const leases = ownership.leasesOf(partitions);
+      const claimedAtMs = clock.monotonicMs();
+      const rows = await deliveries.claim({ owner, leases, ids, token, leaseMs, now: clock.nowMs() });
+      if (rows.length > 0) this.#out.set(token, claimedAtMs + leaseMs);
+      if (rows.length < picked.length) loader().mark(partitions);
+      metrics.handedOut.inc({ kind: 'local' }, rows.length);
+      if (rows.length > 0) metrics.batchRows.observe({ kind: 'local' }, rows.length);
+      return inOrderOf(picked, rows).map(batchRow);
+    } catch (error) {
+      // Whether they are leased now is not known here; the store knows, and says so at the next load.
+      loader().mark(partitions);
+      throw error;
+    } finally {
+      for (const id of ids) this.#claiming.delete(id);
+      loader().look();
+    }
+  }
+
+  #notOwned(window: Window): number[] {
+    return window.partitions().filter((partition) => !this.#options.ownership.owns(partition));
+  }
+
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    const look = new AbortController();
+    const wake = (): void => look.abort();
+    this.#waiting.add(wake);
+    signal.addEventListener('abort', wake, { once: true });
+    await this.#options.clock.sleep(ms, look.signal);
+    signal.removeEventListener('abort', wake);
+    this.#waiting.delete(wake);
+  }
+}
+
+export interface HandoutOptions {
+  owner: string;
+  window: Window;
+  ownership: Ownership;
+  deliveries: Deliveries;
+  /** The two know each other, so this one is asked for late. */
+  loader: () => Loader;
+  clock: Clock;
+  metrics: QueueMetrics;
+  localLeaseMs: number;
+  remoteLeaseMs: number;
+}
+
+/** The store answers a claim in any order; rows go out in theirs. */
+function inOrderOf(picked: readonly DueRow[], rows: readonly DeliveryRow[]): DeliveryRow[] {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return picked.flatMap(({ id }) => byId.get(id) ?? []);
+}
+
+function batchRow(row: DeliveryRow): Batch['rows'][number] {
+  const { id, messageId, kind, accountId, recipient, destination, partition, claim, attempts, expiresAt, sizeBytes } =
+    row;
+  if (claim === undefined) throw new Error(`the claimed row ${id} has no claim`);
+  return {
+    id,
+    messageId,
+    kind,
+    ...(accountId !== undefined && { accountId }),
+    recipient,
+    destination,
+    partition,
+    epoch: claim.epoch,
+    attempts,
+    expiresAt,
+    sizeBytes,
+  };
+}

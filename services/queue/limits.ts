@@ -1,0 +1,39 @@
+/** The window of due rows: an entry is about 300 bytes, so that it never grows past a few megabytes. */
+export const windowCaps = { total: 10_000, perDestination: 500 } as const;
+
+export const loadLimits = {
+  /** Rows that one read brings. */
+  rowsPerRead: 2_000,
+  perDestination: windowCaps.perDestination,
+  /** A partition with this many rows in the window isn't read again: two batches of a worker are there. */
+  enoughPerPartition: 250,
+  /** Least time between two reads: what becomes due meanwhile comes with the next one. */
+  gatherMs: 20,
+  /** How often the loader looks whether a row has fallen due. */
+  tickMs: 1_000,
+} as const;
+
+export const handoutLimits = {
+  /** Pulls that may wait for rows at once; past it an empty batch at once. */
+  waitingPulls: 256,
+} as const;
+
+export const sweepLimits = {
+  /** Rows or messages that one call to the store looks at. */
+  perCall: 500,
+  /** Calls of one kind in one sweep: the rest waits for the next. */
+  calls: 20,
+  /** Ingress fans out by itself right after the 250; only what it left is for the sweep. */
+  unroutedAfterMs: 5_000,
+  /** Finished rows and bodies are removed this often. */
+  housekeepingMs: 10 * 60_000,
+  /** A body stays this long after its last delivery has ended. */
+  bodyKeepMs: 24 * 60 * 60_000,
+} as const;
+
+export const reportLimits = {
+  /** How long the failures of one message are gathered while another of its rows is still under way. */
+  gatherMs: 60_000,
+  /** Messages that one round works off. */
+  messages: 200,
+} as const;

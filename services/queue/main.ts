@@ -1,0 +1,198 @@
+import { hostname as machineName } from 'node:os';
+import type { Registry } from 'prom-client';
+import { PartitionWakes } from '../../libs/accept/partition-wakes.ts';
+import type { Blobs } from '../../libs/blobs/port.ts';
+import type { Bus, Subscription } from '../../libs/bus/port.ts';
+import type { Config } from '../../libs/config/load.ts';
+import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts';
+import type { Logger } from '../../libs/ops/logger.ts';
+import type { Clock } from '../../libs/runtime/clock.ts';
+import { newId } from '../../libs/runtime/ids.ts';
+import { Periodic } from '../../libs/runtime/periodic.ts';
+import type { Readiness, Service } from '../../libs/runtime/service.ts';
+import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
+import type { Directory } from '../../libs/store/ports/directory.ts';
+import type { Partitions } from '../../libs/store/ports/partitions.ts';
+import type { Spool } from '../../libs/store/ports/spool.ts';
+import { Handout } from './handout.ts';
+import { queueRoutes } from './http/routes.ts';
+import { sweepLimits, windowCaps } from './limits.ts';
+import { Loader } from './loader.ts';
+import { queueGauges, queueMetrics } from './metrics.ts';
+import { Ownership } from './ownership.ts';
+import { Reporter } from './reports/reporter.ts';
+import { Sweep } from './sweep.ts';
+import { Window } from './window.ts';
+
+export interface QueueDeps {
+  config: Pick<
+    Config,
+    'domain' | 'hostname' | 'partitionLeaseMs' | 'deliveryLeaseMs' | 'sweepIntervalMs' | 'expireAfterMs' | 'traceKeepMs'
+  >;
+  clock: Clock;
+  log: Logger;
+  metrics: Registry;
+  bus: Bus;
+  deliveries: Deliveries;
+  partitions: Partitions;
+  spool: Spool;
+  blobs: Blobs;
+  directory: Directory;
+  authenticate: Authenticate;
+}
+
+/** The queue's owner: holds partitions, hands out what is due, ends leases and rows, reports failures, answers the queue API. */
+export function createQueue(deps: QueueDeps): Service {
+  const queue = compose(deps);
+  let subscriptions: Subscription[] = [];
+  let state: Readiness = { ready: false, degraded: [], reason: 'not started' };
+  return {
+    name: 'queue',
+    router: mountRoutes(queueRoutes(deps), deps),
+    async start() {
+      // Owning partitions is not waited for: another owner may have them all, and this one stands by.
+      queue.ownership.start();
+      queue.loader.start();
+      subscriptions = queue.listen();
+      for (const task of queue.tasks) task.start();
+      state = { ready: true, degraded: [] };
+    },
+    async stop() {
+      state = { ready: false, degraded: [], reason: 'shutting down' };
+      queue.handout.close();
+      await Promise.all(subscriptions.map((subscription) => subscription.close()));
+      await Promise.all([queue.loader.stop(), ...queue.tasks.map((task) => task.stop())]);
+      await queue.ownership.stop();
+    },
+    readiness: () => (state.ready && deps.bus.status() === 'down' ? { ...state, degraded: ['nats'] } : state),
+  };
+}
+
+function compose(deps: QueueDeps) {
+  const { config, clock, log, bus, deliveries, partitions, spool, blobs, directory } = deps;
+  const owner = `queue-${machineName()}-${newId()}`;
+  const metrics = queueMetrics(deps.metrics);
+  const window = new Window(windowCaps);
+
+  const ownership = new Ownership({
+    owner,
+    partitions,
+    leaseMs: config.partitionLeaseMs,
+    clock,
+    log,
+    metrics,
+    onAcquired: (acquired) => {
+      loader.mark(acquired);
+      sweeps.kick();
+    },
+    onLost: (lost) => window.dropPartitions(lost),
+  });
+  const handout = new Handout({
+    owner,
+    window,
+    ownership,
+    deliveries,
+    loader: () => loader,
+    clock,
+    metrics,
+    localLeaseMs: config.partitionLeaseMs,
+    remoteLeaseMs: config.deliveryLeaseMs,
+  });
+  const loader: Loader = new Loader({
+    deliveries,
+    ownership,
+    window,
+    clock,
+    log,
+    claiming: () => handout.claiming(),
+    onRows: () => {
+      if (!handout.offer()) wakeWorkers();
+    },
+  });
+  const reporter = new Reporter({
+    bus,
+    spool,
+    deliveries,
+    directory,
+    host: { domain: config.domain, hostname: config.hostname },
+    hostname: config.hostname,
+    expireAfterMs: config.expireAfterMs,
+    clock,
+    log,
+    metrics,
+    wakes: new PartitionWakes(bus),
+    messagePartitions: () => ownership.owned(),
+  });
+  const sweep = new Sweep({
+    spool,
+    deliveries,
+    blobs,
+    ownership,
+    clock,
+    log,
+    metrics,
+    traceKeepMs: config.traceKeepMs,
+    onRows: (rowsOf) => loader.mark(rowsOf),
+    onFailures: () => reports.kick(),
+    onSwept: () => {
+      loader.mark(ownership.owned());
+      reports.kick();
+    },
+  });
+
+  const wakeWorkers = (): void => {
+    if (window.size > 0) bus.wake('queue.ready', { owner, kind: 'local' });
+  };
+  const periodic = (
+    name: string,
+    intervalMs: number,
+    task: (signal: AbortSignal) => Promise<void>,
+    minGapMs = 0,
+  ): Periodic => new Periodic({ name, intervalMs, minGapMs, clock, log, task });
+
+  const sweeps = periodic('queue sweep', config.sweepIntervalMs, (signal) => sweep.run(signal), minTaskGapMs);
+  const reports = periodic(
+    'reports',
+    Math.min(config.sweepIntervalMs, reportIntervalMs),
+    (signal) => reporter.round(signal),
+    minTaskGapMs,
+  );
+  const housekeeping = periodic('queue housekeeping', sweepLimits.housekeepingMs, (signal) => sweep.housekeep(signal));
+  /** A fifth of a lease, so that a dead worker's batch goes out again well within 20 s. */
+  const leases = periodic('ended leases', Math.max(50, config.partitionLeaseMs / 5), async (signal) => {
+    if (handout.takeEnded()) await sweep.endLeases(signal);
+    // A worker that missed the wake-up, or started after it.
+    wakeWorkers();
+  });
+
+  queueGauges(deps.metrics, {
+    deliveries,
+    clock,
+    gauges: {
+      windowRows: () => window.size,
+      windowDestinations: () => window.destinations,
+      // Local deliveries have no limits: all that is due may go.
+      readyRows: () => window.size,
+      partitionsHeld: () => ownership.owned().length,
+      claimsOut: () => handout.claimsOut,
+    },
+  });
+
+  const listen = (): Subscription[] => [
+    bus.respond('queue.pull', (request, signal) => handout.pull(request, signal), { as: owner }),
+    bus.onWake('queue.rows', ({ partitions: woken }) =>
+      loader.mark(woken.filter((partition) => ownership.owns(partition))),
+    ),
+    bus.onWake('queue.settled', (settled) => {
+      if (settled.owner !== owner) return;
+      handout.settled(settled.token);
+      loader.look();
+    }),
+  ];
+  return { ownership, loader, handout, tasks: [sweeps, reports, housekeeping, leases], listen };
+}
+
+/** Between two sweeps or rounds of reports, however often they are asked for. */
+const minTaskGapMs = 50;
+/** Failures wait a minute at most for others of their message, so look more often than that. */
+const reportIntervalMs = 15_000;

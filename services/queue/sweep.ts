@@ -1,0 +1,117 @@
+import type { Blobs } from '../../libs/blobs/port.ts';
+import type { Logger } from '../../libs/ops/logger.ts';
+import type { Clock } from '../../libs/runtime/clock.ts';
+import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
+import type { Spool } from '../../libs/store/ports/spool.ts';
+import { sweepLimits } from './limits.ts';
+import type { QueueMetrics } from './metrics.ts';
+import type { Ownership } from './ownership.ts';
+
+/**
+ * What carries the work when every wake-up and event is lost: each sweep looks at all that the store knows of this owner's partitions. Every step is safe
+ * to repeat and bounded; what is left over waits for the next sweep.
+ */
+export class Sweep {
+  readonly #options: SweepOptions;
+
+  constructor(options: SweepOptions) {
+    this.#options = options;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await this.fanOut(signal);
+    await this.endLeases(signal);
+    await this.expire(signal);
+    this.#options.onSwept();
+  }
+
+  /** Completes the fan-out of messages that the accepting process left half done. */
+  async fanOut(signal: AbortSignal): Promise<void> {
+    const { spool, ownership, clock, log } = this.#options;
+    await inCalls(signal, async () => {
+      const acceptedBefore = clock.nowMs() - sweepLimits.unroutedAfterMs;
+      const messageIds = await spool.unrouted({
+        partitions: ownership.owned(),
+        acceptedBefore,
+        limit: sweepLimits.perCall,
+      });
+      for (const messageId of messageIds) {
+        await spool.fanOut(messageId);
+        log.info({ messageId }, 'the fan-out of a message was completed');
+      }
+      return messageIds.length;
+    });
+  }
+
+  /** Brings back the rows whose lease has ended, and those that a former owner had handed out. */
+  async endLeases(signal: AbortSignal): Promise<void> {
+    const { deliveries, ownership, clock, metrics, log } = this.#options;
+    await inCalls(signal, async () => {
+      const rows = await deliveries.expireLeases({
+        partitions: ownership.owned(),
+        now: clock.nowMs(),
+        limit: sweepLimits.perCall,
+      });
+      metrics.expiredLeases.inc(rows.length);
+      if (rows.length > 0) {
+        log.warn({ rows: rows.length }, 'leases of deliveries ended without an outcome');
+        this.#options.onRows(new Set(rows.map(({ partition }) => partition)));
+      }
+      return rows.length;
+    });
+  }
+
+  /** Ends the waiting of rows past their time: the sender is owed a report now. */
+  async expire(signal: AbortSignal): Promise<void> {
+    const { deliveries, ownership, clock, log } = this.#options;
+    await inCalls(signal, async () => {
+      const rows = await deliveries.expireRows({
+        partitions: ownership.owned(),
+        now: clock.nowMs(),
+        limit: sweepLimits.perCall,
+      });
+      for (const { id, messageId } of rows) log.info({ messageId, deliveryId: id }, 'a delivery has expired');
+      if (rows.length > 0) this.#options.onFailures();
+      return rows.length;
+    });
+  }
+
+  /** Removes what is finished and was kept long enough: rows, then bodies that nothing refers to. */
+  async housekeep(signal: AbortSignal): Promise<void> {
+    const { deliveries, spool, blobs, clock, traceKeepMs } = this.#options;
+    const limit = sweepLimits.perCall;
+    await inCalls(signal, () => deliveries.purge({ before: clock.nowMs() - traceKeepMs, limit }));
+    await inCalls(signal, async () => {
+      const { removed, blobs: refs } = await spool.collect({
+        now: clock.nowMs(),
+        keepMs: sweepLimits.bodyKeepMs,
+        limit,
+      });
+      for (const ref of refs) await blobs.remove(ref);
+      return removed;
+    });
+  }
+}
+
+export interface SweepOptions {
+  spool: Spool;
+  deliveries: Deliveries;
+  blobs: Blobs;
+  ownership: Ownership;
+  clock: Clock;
+  log: Logger;
+  metrics: QueueMetrics;
+  /** How long finished rows are kept. */
+  traceKeepMs: number;
+  /** Rows of these partitions may be claimed again. */
+  onRows: (partitions: ReadonlySet<number>) => void;
+  onFailures: () => void;
+  onSwept: () => void;
+}
+
+/** Repeats a bounded call while it finds a full measure of work. */
+async function inCalls(signal: AbortSignal, call: () => Promise<number>): Promise<void> {
+  for (let calls = 0; calls < sweepLimits.calls && !signal.aborted; calls++) {
+    if ((await call()) < sweepLimits.perCall) return;
+  }
+}
