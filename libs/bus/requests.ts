@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { accountRequestSchemas } from './account-requests.ts';
 
 const id = z.uuid();
 
@@ -10,6 +11,8 @@ const identity = z.object({
   credentialVersion: z.int(),
   /** Empty: all that the account may do (a password); else only these (a token). */
   scopes: z.array(z.string()),
+  /** When a token ends, ms; caches keep it no longer. */
+  expiresAt: z.number().optional(),
 });
 
 const verified = z.discriminatedUnion('ok', [
@@ -76,6 +79,7 @@ export const requestSchemas = {
     request: z.object({ addresses: z.array(z.string().max(330)).max(1000) }),
     reply: z.object({ results: z.array(resolution) }),
   },
+  ...accountRequestSchemas,
   /** Asked of one owner (`to` = its name): due local rows, up to `capacity`; waits up to `waitMs` for the first. */
   'queue.pull': {
     request: z.object({

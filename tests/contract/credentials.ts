@@ -20,7 +20,8 @@ export function credentialsContract(name: string, open: () => Promise<OpenDirect
       await store.admin.addAccount(made, 'password-hash');
       return made.id;
     };
-    const version = async (id: string): Promise<number> => (await store.directory.credentialVersions([id])).get(id) ?? 0;
+    const version = async (id: string): Promise<number> =>
+      (await store.directory.credentialVersions([id])).get(id) ?? 0;
 
     it('an account has its password and its application passwords, which raise credentialVersion', async () => {
       const accountId = await user();
@@ -86,7 +87,8 @@ export function credentialsContract(name: string, open: () => Promise<OpenDirect
       const adding = Array.from({ length: 110 }, () => store.credentials.addAppPassword(appPassword(accountId)));
       const results = await Promise.allSettled(adding);
       for (const result of results) {
-        if (result.status === 'rejected') assert.ok(result.reason instanceof Refused && result.reason.rule === 'tooManyAppPasswords');
+        if (result.status === 'rejected')
+          assert.ok(result.reason instanceof Refused && result.reason.rule === 'tooManyAppPasswords');
       }
       assert.equal((await store.credentials.appPasswords(accountId)).length, 100);
     });
@@ -98,5 +100,13 @@ function appPassword(accountId: string): CredentialRow {
 }
 
 function token(accountId: string, hash: string): TokenRow {
-  return { id: newId(), accountId, name: 'script', scopes: ['mail:read'], hash: `${hash}-${accountId}`, expiresAt: null, createdAt: 1 };
+  return {
+    id: newId(),
+    accountId,
+    name: 'script',
+    scopes: ['mail:read'],
+    hash: `${hash}-${accountId}`,
+    expiresAt: null,
+    createdAt: 1,
+  };
 }

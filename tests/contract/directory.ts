@@ -59,7 +59,9 @@ export function directoryContract(name: string, open: () => Promise<OpenDirector
       const domain = await freshDomain(store);
       const key = `one@${domain}`;
       const attempts = Array.from({ length: 20 }, (_, i) =>
-        i % 2 === 0 ? store.admin.addAccount(account(key), 'hash') : store.admin.addAlias(alias(key, [`root@${domain}`])),
+        i % 2 === 0
+          ? store.admin.addAccount(account(key), 'hash')
+          : store.admin.addAlias(alias(key, [`root@${domain}`])),
       );
       const results = await Promise.allSettled(attempts);
       assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
@@ -112,11 +114,17 @@ export function directoryContract(name: string, open: () => Promise<OpenDirector
     it('a domain goes only when it is empty', async () => {
       const domain = await freshDomain(store);
       await store.admin.addAlias(alias(`x@${domain}`, ['root@example.test']));
-      await assert.rejects(store.admin.removeDomain(domain), (error) => error instanceof Refused && error.rule === 'domainInUse');
+      await assert.rejects(
+        store.admin.removeDomain(domain),
+        (error) => error instanceof Refused && error.rule === 'domainInUse',
+      );
       await store.admin.removeAlias(`x@${domain}`);
       await store.admin.removeDomain(domain);
       await assert.rejects(store.admin.removeDomain(domain), NotFound);
-      await assert.rejects(store.admin.addDomain({ key: 'example.test', name: 'example.test', createdAt: 2 }), AlreadyExists);
+      await assert.rejects(
+        store.admin.addDomain({ key: 'example.test', name: 'example.test', createdAt: 2 }),
+        AlreadyExists,
+      );
     });
 
     it('a domain is never removed under an account that is added at the same time', async () => {
@@ -150,7 +158,9 @@ export function directoryContract(name: string, open: () => Promise<OpenDirector
       const domain = await freshDomain(store);
       const user = account(`many@${domain}`);
       await store.admin.addAccount(user, 'hash');
-      const changes = Array.from({ length: 20 }, (_, i) => store.admin.updateAccount(user.id, { passwordHash: `h${i}` }));
+      const changes = Array.from({ length: 20 }, (_, i) =>
+        store.admin.updateAccount(user.id, { passwordHash: `h${i}` }),
+      );
       const versions = (await Promise.all(changes)).map(({ credentialVersion }) => credentialVersion);
       assert.equal(new Set(versions).size, 20);
       assert.equal((await store.credentials.ofAccount(user.id)).length, 1);
@@ -218,7 +228,10 @@ export function directoryContract(name: string, open: () => Promise<OpenDirector
       for (const key of keys) await store.admin.addAccount(account(key), 'hash');
       for (const key of keys) await store.admin.addAlias(alias(`alias-${key}`, [key]));
       const accounts = await allPages((page) => store.admin.listAccounts(page));
-      assert.deepEqual(accounts.map(({ key }) => key).filter((key) => keys.includes(key)), keys);
+      assert.deepEqual(
+        accounts.map(({ key }) => key).filter((key) => keys.includes(key)),
+        keys,
+      );
       const aliases = await allPages((page) => store.admin.aliases(page));
       assert.equal(aliases.filter(({ key }) => key.endsWith(`@${domain}`)).length, 7);
       const domains = (await allPages((page) => store.admin.domains(page))).map(({ key }) => key);
@@ -230,7 +243,8 @@ export function directoryContract(name: string, open: () => Promise<OpenDirector
       const domain = await freshDomain(store);
       const user = account(`q@${domain}`, { quota: { bytes: 1, messages: null } });
       await store.admin.addAccount(user, 'hash');
-      const pending = async () => (await store.admin.uncopiedQuotas(1000)).find(({ accountId }) => accountId === user.id);
+      const pending = async () =>
+        (await store.admin.uncopiedQuotas(1000)).find(({ accountId }) => accountId === user.id);
       const first = await pending();
       assert.deepEqual(first?.quota, { bytes: 1, messages: null });
       await store.admin.updateAccount(user.id, { quota: { bytes: 2, messages: 5 } });
@@ -244,7 +258,16 @@ export function directoryContract(name: string, open: () => Promise<OpenDirector
 }
 
 export function account(key: string, fields: Partial<Account> = {}): Account {
-  const base = { id: newId(), key, address: key, displayName: null, enabled: true, admin: false, credentialVersion: 1, createdAt: 1_000 };
+  const base = {
+    id: newId(),
+    key,
+    address: key,
+    displayName: null,
+    enabled: true,
+    admin: false,
+    credentialVersion: 1,
+    createdAt: 1_000,
+  };
   return { ...base, quota: { bytes: null, messages: null }, ...fields };
 }
 

@@ -16,7 +16,8 @@ export function loginLimitsContract(name: string, open: () => Promise<OpenLoginL
     });
     after(() => store.close());
 
-    const count = async (key: string, now: number): Promise<number | undefined> => (await store.limits.failures([key], now))[0]?.count;
+    const count = async (key: string, now: number): Promise<number | undefined> =>
+      (await store.limits.failures([key], now))[0]?.count;
 
     it('counts each failure of writers at the same time', async () => {
       await Promise.all(Array.from({ length: 50 }, () => store.limits.fail(['many', 'also'], 1_000, 100)));
