@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { Job, JobResult } from './jobs.ts';
+
+/** The thread was ended by its deadline or by what it was given; the job has no result. */
+export class ParseThreadLostError extends Error {
+  readonly reason: 'deadline' | 'crash';
+
+  constructor(reason: 'deadline' | 'crash', cause?: unknown) {
+    super(reason === 'deadline' ? 'the parser took too long' : 'the parser thread ended', { cause });
+    this.name = 'ParseThreadLostError';
+    this.reason = reason;
+  }
+}
+
+/** One worker thread that does one job at a time. Once lost or closed it does none any more. */
+export class ParseThread {
+  readonly #worker: Worker;
+  #settle: { resolve: (result: JobResult) => void; reject: (error: Error) => void } | undefined;
+  #ended = false;
+
+  /** A message that makes the parser hold more than `heapMb` ends the thread, not the process. */
+  constructor(entry: URL, heapMb: number) {
+    this.#worker = new Worker(entry, { resourceLimits: { maxOldGenerationSizeMb: heapMb } });
+    this.#worker.unref();
+    this.#worker.on('message', (result: JobResult) => this.#settle?.resolve(result));
+    this.#worker.on('messageerror', (error) => this.#lose('crash', error));
+    this.#worker.on('error', (error) => this.#lose('crash', error));
+    this.#worker.on('exit', () => this.#lose('crash'));
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Rejects with ParseThreadLostError. */
+  async run(job: Job, deadlineMs: number): Promise<JobResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<JobResult>();
+    if (this.#ended) throw new ParseThreadLostError('crash');
+    this.#settle = { resolve, reject };
+    const timer = setTimeout(() => this.#lose('deadline'), deadlineMs);
+    this.#worker.ref();
+    try {
+      this.#worker.postMessage(job, [buffersOf(job).buffer]);
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#settle = undefined;
+      this.#worker.unref();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const gone = once(this.#worker, 'exit');
+    await this.#worker.terminate();
+    await gone;
+    this.#settle?.reject(new ParseThreadLostError('crash'));
+  }
+
+  #lose(reason: 'deadline' | 'crash', cause?: unknown): void {
+    if (!this.#ended) {
+      this.#ended = true;
+      // terminate() settles when the thread is gone; nobody waits for it, and it doesn't reject.
+      void this.#worker.terminate();
+    }
+    this.#settle?.reject(new ParseThreadLostError(reason, cause));
+  }
+}
+
+function buffersOf(job: Job): Uint8Array<ArrayBuffer> {
+  switch (job.kind) {
+    case 'listings':
+      return job.messages;
+    case 'message':
+      return job.raw;
+    case 'part':
+      return job.encoded;
+  }
+}
