@@ -11,8 +11,7 @@ const majority = { writeConcern: { w: 'majority' as const, j: true } };
 test('a majority write succeeds, and a transaction commits, on a set of one', async (t) => {
   const set = await requireMongo(t);
   if (set === undefined) return;
-  const client = new MongoClient(set.url);
-  t.after(() => client.close());
+  await using client = new MongoClient(set.url);
   const rows = client.db(freshDatabase()).collection('rows');
   await rows.insertOne({ n: 1 }, majority);
   await client.withSession((session) =>
@@ -24,8 +23,7 @@ test('a majority write succeeds, and a transaction commits, on a set of one', as
 test('when the primary of three is killed another takes majority writes, and the killed one comes back', async (t) => {
   const set = await requireMongo(t, { members: 3 });
   if (set === undefined) return;
-  const client = new MongoClient(set.url);
-  t.after(() => client.close());
+  await using client = new MongoClient(set.url);
   const rows = client.db(freshDatabase()).collection('rows');
   await rows.insertOne({ n: 1 }, majority);
   const killed = await set.primary();
@@ -43,7 +41,7 @@ test('a NATS server can be killed and started again at the same address', async 
   const nats = await requireNats(t, { own: true });
   if (nats?.control === undefined) return;
   await nats.control.kill();
-  await assert.rejects(greeting(nats.url), { code: 'ECONNREFUSED' });
+  await assert.rejects(greeting(nats.url)); // refused by a process, unreachable with a container
   await nats.control.start();
   assert.match(await greeting(nats.url), /^INFO /);
 });

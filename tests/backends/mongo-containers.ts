@@ -20,6 +20,7 @@ export async function mongoContainers(count: number): Promise<MongoReplicaSet> {
   const { GenericContainer, Network, Wait, getContainerRuntimeClient } = await testcontainers();
   const watchdog = startWatchdog(mkdtempSync(join(tmpdir(), 'waypost-mongo-')));
   const network = await new Network().start();
+  watchdog.watchNetwork(network.getId());
   const runtime = await getContainerRuntimeClient();
   const containers: StartedTestContainer[] = [];
   const stop = async (): Promise<void> => {

@@ -92,6 +92,7 @@ async function natsContainer(): Promise<NatsServer> {
   const { GenericContainer, Network, Wait, getContainerRuntimeClient } = await testcontainers();
   const watchdog = startWatchdog(mkdtempSync(join(tmpdir(), 'waypost-nats-')));
   const network = await new Network().start();
+  watchdog.watchNetwork(network.getId());
   const container = await new GenericContainer(IMAGE)
     .withCommand(['--jetstream'])
     .withNetwork(network)

@@ -8,7 +8,10 @@ import { BackendUnavailable, isRequired } from './unavailable.ts';
 /** A server for the suites of one file: give `skip` to each `describe`, and use `backend` in it. */
 export type FileBackend<T> = { backend: T; skip: false } | { backend: undefined; skip: string };
 
-/** For one test: a set that ends with it, or undefined after the test was marked as skipped. */
+/**
+ * For one test: a set that ends with it, or undefined after the test was marked as skipped. Hooks of `t.after` run in the order they were
+ * given, so close clients before (`await using client = new MongoClient(set.url)`): one whose set is gone waits 30 s.
+ */
 export function requireMongo(t: TestContext, options: MongoOptions = {}): Promise<MongoReplicaSet | undefined> {
   return forTest(t, () => mongoReplicaSet(options));
 }

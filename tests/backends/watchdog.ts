@@ -6,6 +6,7 @@ export interface Watchdog {
   watch(pid: number): void;
   forget(pid: number): void;
   watchContainer(id: string): void;
+  watchNetwork(id: string): void;
   /** Kills, removes, and resolves when all is gone. */
   finish(): Promise<void>;
 }
@@ -30,6 +31,7 @@ export function startWatchdog(folder: string): Watchdog {
     watch: (pid) => tell(`watch ${pid}`),
     forget: (pid) => tell(`forget ${pid}`),
     watchContainer: (id) => tell(`container ${id}`),
+    watchNetwork: (id) => tell(`network ${id}`),
     async finish() {
       shell.ref();
       shell.stdin.end();
@@ -40,12 +42,13 @@ export function startWatchdog(folder: string): Watchdog {
 
 // $1 is the folder. A process id is forgotten as soon as its process has ended, so that no later owner of the number is hit.
 const SCRIPT = `
-pids=' '; containers=
+pids=' '; containers=; networks=
 while read -r verb what; do
   case $verb in
     watch) pids="$pids$what " ;;
     forget) pids="\${pids%% $what *} \${pids#* $what }" ;;
     container) containers="$containers $what" ;;
+    network) networks="$networks $what" ;;
   esac
 done
 for pid in $pids; do kill -9 "$pid"; done
@@ -53,5 +56,6 @@ for pid in $pids; do
   n=0; while kill -0 "$pid" && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.05; done
 done
 for id in $containers; do docker rm --force --volumes "$id"; done
+for id in $networks; do docker network rm "$id"; done
 rm -rf -- "$1"
 `;
