@@ -10,7 +10,12 @@ interface GeneratedDocument {
   text: () => Promise<string>;
 }
 
-const documents: GeneratedDocument[] = [];
+const documents: GeneratedDocument[] = [
+  {
+    path: 'docs/configuration.md',
+    text: async () => (await import('../libs/config/documentation.ts')).generateConfigurationDoc(),
+  },
+];
 
 const check = process.argv.includes('--check');
 const problems: string[] = [];
