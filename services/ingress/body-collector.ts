@@ -1,0 +1,163 @@
+import { hash } from 'node:crypto';
+import { type Blobs, inlineLimitBytes } from '../../libs/blobs/port.ts';
+import type { Body } from '../../libs/store/ports/spool.ts';
+import { ByteChannel } from './byte-channel.ts';
+import type { DataMemory } from './data-memory.ts';
+
+/** Memory that a message takes at its start, and what one keeps that streams to the blob store. */
+export const startBytes = 16 * 1024;
+
+/** Why a message can't be kept; the rest of its data is read and dropped. */
+export type CollectorFault = { kind: 'longHeader' } | { kind: 'noMemory' } | { kind: 'store'; error: unknown };
+
+export interface CollectedBody {
+  body: Body;
+  sizeBytes: number;
+  sha256: string;
+}
+
+/**
+ * Collects the octets of one message: in memory up to the inline limit, then (or when memory for all messages is short) in the blob store. The header section
+ * stays at hand in either case. Holds memory from `open` to `release`.
+ */
+export class BodyCollector {
+  readonly #memory: DataMemory;
+  readonly #blobs: Blobs;
+  readonly #maxHeaderBytes: number;
+  readonly #abort = new AbortController();
+  #heldBytes = startBytes;
+  /** The octets so far, while they are in memory; `#length` of them are used. */
+  #bytes: Buffer = Buffer.alloc(0);
+  #length = 0;
+  /** Of the header section, once its end was seen. */
+  #headerLength: number | undefined;
+  /** A copy of it, once the octets have left the memory. */
+  #header: Buffer | undefined;
+  #searchedTo = 0;
+  #stream: { channel: ByteChannel; stored: ReturnType<Blobs['put']> } | undefined;
+  #fault: CollectorFault | undefined;
+
+  /** Undefined when there is no memory for one more message. */
+  static open(deps: { memory: DataMemory; blobs: Blobs; maxHeaderBytes: number }): BodyCollector | undefined {
+    return deps.memory.take(startBytes) ? new BodyCollector(deps) : undefined;
+  }
+
+  private constructor({ memory, blobs, maxHeaderBytes }: { memory: DataMemory; blobs: Blobs; maxHeaderBytes: number }) {
+    this.#memory = memory;
+    this.#blobs = blobs;
+    this.#maxHeaderBytes = maxHeaderBytes;
+  }
+
+  get fault(): CollectorFault | undefined {
+    return this.#fault;
+  }
+
+  /** The header section with the CRLF of its last line; all there is when no blank line came. */
+  get header(): Buffer {
+    return this.#header ?? this.#bytes.subarray(0, this.#headerLength ?? this.#length);
+  }
+
+  /** Takes the next octets; the promise, when there is one, asks the sender to wait. */
+  push(content: Buffer): Promise<void> | undefined {
+    if (this.#fault || content.length === 0) return undefined;
+    if (this.#stream) return this.#stream.channel.push(content);
+    if (!this.#makeRoom(content)) return this.#fault ? undefined : this.#spill(content);
+    this.#findHeaderEnd();
+    return undefined;
+  }
+
+  /** The body is complete. Rejects with what the blob store rejects with; must not be called after a fault. */
+  async finish(): Promise<CollectedBody> {
+    if (!this.#stream) {
+      const bytes = this.#bytes.subarray(0, this.#length);
+      return { body: { kind: 'inline', bytes }, sizeBytes: bytes.length, sha256: hash('sha256', bytes, 'hex') };
+    }
+    this.#stream.channel.end();
+    const { ref, sizeBytes, sha256 } = await this.#stream.stored;
+    return { body: { kind: 'blob', ref }, sizeBytes, sha256 };
+  }
+
+  /** Gives the memory back and stops what is being stored. */
+  release(): void {
+    this.#stream?.channel.abort();
+    this.#abort.abort();
+    this.#bytes = Buffer.alloc(0);
+    this.#memory.give(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
+  /** Adds the octets to those in memory. False when they don't fit, or with a fault. */
+  #makeRoom(content: Buffer): boolean {
+    const length = this.#length + content.length;
+    if (length > inlineLimitBytes) return this.#mayStream();
+    if (this.#length === 0 && content.length <= this.#heldBytes) {
+      // Most messages come in one chunk, and need no copy.
+      this.#bytes = content;
+      this.#length = length;
+      return true;
+    }
+    if (length > this.#bytes.length) {
+      const capacity = Math.min(inlineLimitBytes, Math.max(startBytes, 2 ** Math.ceil(Math.log2(length))));
+      if (!this.#hold(capacity)) return this.#mayStream();
+      const larger = Buffer.allocUnsafeSlow(capacity);
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    content.copy(this.#bytes, this.#length);
+    this.#length = length;
+    return true;
+  }
+
+  #hold(bytes: number): boolean {
+    const more = bytes - this.#heldBytes;
+    if (more > 0) {
+      if (!this.#memory.take(more)) return false;
+      this.#heldBytes = bytes;
+    }
+    return true;
+  }
+
+  /** Always false: what couldn't be kept in memory streams from here on, which it may once the header section is known. */
+  #mayStream(): false {
+    if (this.#headerLength === undefined)
+      this.#fault = this.#length >= this.#maxHeaderBytes ? { kind: 'longHeader' } : { kind: 'noMemory' };
+    return false;
+  }
+
+  #findHeaderEnd(): void {
+    if (this.#headerLength !== undefined) return;
+    const bytes = this.#bytes.subarray(0, this.#length);
+    if (bytes.length >= 2 && bytes[0] === 13 && bytes[1] === 10) {
+      this.#headerLength = 0;
+      return;
+    }
+    const at = bytes.indexOf(blankLine, this.#searchedTo);
+    if (at !== -1) this.#headerLength = at + 2;
+    this.#searchedTo = Math.max(0, bytes.length - 3);
+    if ((this.#headerLength ?? this.#length) > this.#maxHeaderBytes) this.#fault = { kind: 'longHeader' };
+  }
+
+  async #spill(content: Buffer): Promise<void> {
+    const first = this.#bytes.subarray(0, this.#length);
+    this.#header = Buffer.from(this.header);
+    this.#bytes = Buffer.alloc(0);
+    const channel = new ByteChannel();
+    const stored = this.#blobs.put(channel, this.#abort.signal);
+    stored.catch((error: unknown) => {
+      this.#fault ??= { kind: 'store', error };
+      channel.close();
+    });
+    this.#stream = { channel, stored };
+    if (first.length > 0) await channel.push(first);
+    this.#keepOnly(startBytes + this.#header.length);
+    await channel.push(content);
+  }
+
+  #keepOnly(bytes: number): void {
+    if (this.#heldBytes <= bytes) return;
+    this.#memory.give(this.#heldBytes - bytes);
+    this.#heldBytes = bytes;
+  }
+}
+
+const blankLine = Buffer.from('\r\n\r\n');

@@ -1,0 +1,24 @@
+import type { ResolvedRecipient } from '../../libs/accept/targets.ts';
+
+/** A mail transaction from its MAIL to the reply after its data (RFC 5321 §3.3). */
+export interface Transaction {
+  /** As given, without brackets; '' is the null reverse-path. */
+  reversePath: string;
+  smtputf8: boolean;
+  body: '7BIT' | '8BITMIME';
+  /** One for each RCPT that was answered 250, repeated ones too: LMTP owes each of them a reply (RFC 2033 §4.2). */
+  recipients: ResolvedRecipient[];
+  /** What they lead to: accounts and remote addresses. */
+  targets: Set<string>;
+}
+
+/** The authenticated client of a submission session. */
+export class AuthenticatedUser {
+  readonly accountId: string;
+  readonly address: string;
+
+  constructor(accountId: string, address: string) {
+    this.accountId = accountId;
+    this.address = address;
+  }
+}
