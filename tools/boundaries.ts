@@ -55,15 +55,15 @@ const rules: Rule[] = [
   },
   {
     says: 'only libs/store/sqlite speaks to SQLite',
-    forbids: (from, to) => isInside(from) && to === 'node:sqlite' && !from.startsWith('libs/store/sqlite/'),
+    forbids: (from, to) => isProduct(from) && to === 'node:sqlite' && !from.startsWith('libs/store/sqlite/'),
   },
   {
     says: 'only libs/store/mongo (and GridFS in libs/blobs) speaks to MongoDB',
-    forbids: (from, to) => isInside(from) && to === 'mongodb' && !/^libs\/(store\/mongo|blobs)\//.test(from),
+    forbids: (from, to) => isProduct(from) && to === 'mongodb' && !/^libs\/(store\/mongo|blobs)\//.test(from),
   },
   {
     says: 'only libs/bus/nats speaks to NATS',
-    forbids: (from, to) => isInside(from) && to.startsWith('@nats-io/') && !from.startsWith('libs/bus/nats/'),
+    forbids: (from, to) => isProduct(from) && to.startsWith('@nats-io/') && !from.startsWith('libs/bus/nats/'),
   },
   {
     says: 'embedded mode must not load it: use `await import(…)` where it is composed, or `import type`',
@@ -79,13 +79,9 @@ function serviceOf(path: string): string | undefined {
   return /^services\/([^/]+)\//.exec(path)?.[1];
 }
 
-function isInside(path: string): boolean {
-  return /^(libs|services)\//.test(path);
-}
-
-/** Runs in production: everything inside but the unit tests beside it. */
+/** Runs in production: not the unit tests beside it. */
 function isProduct(path: string): boolean {
-  return isInside(path) && !path.endsWith('.test.ts');
+  return /^(libs|services)\//.test(path) && !path.endsWith('.test.ts');
 }
 
 if (import.meta.main) {
