@@ -1,5 +1,7 @@
 import { parseMessage } from '../../libs/mail/mime/parse-message.ts';
 import { parseSummary } from '../../libs/mail/mime/parse-summary.ts';
+import { readListing } from '../../libs/mail/parse-pool/listing.ts';
+import { tokenize } from '../../libs/mail/search/tokenize.ts';
 
 /** Prints microseconds for each operation on messages of 4 KiB and 100 KiB: `node tests/bench/mime.ts`. */
 const HEADER = [
@@ -64,6 +66,11 @@ for (const size of [4096, 102_400]) {
     const raw = make(size);
     measure(`parseSummary ${form} ${size / 1024} KiB`, () => parseSummary(raw));
     measure(`parseSummary ${form} ${size / 1024} KiB, no search text`, () => parseSummary(raw, { searchText: false }));
+    measure(`readListing ${form} ${size / 1024} KiB, with tokens`, () => readListing(raw, { search: true }));
     measure(`parseMessage ${form} ${size / 1024} KiB`, () => parseMessage(raw));
   }
+  const text = fill(size);
+  measure(`tokenize ASCII ${size / 1024} KiB`, () => tokenize(text));
+  const german = text.replaceAll('fox', 'f\u00fcchse');
+  measure(`tokenize Latin ${size / 1024} KiB`, () => tokenize(german));
 }

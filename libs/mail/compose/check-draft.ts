@@ -1,4 +1,5 @@
 import { type Address, parseAddress } from '../address/mailbox-address.ts';
+import { isSevenBitText } from '../mime/seven-bit.ts';
 import type { Draft, DraftAddress, DraftAttachment } from './compose.ts';
 
 /** The draft has a field that can't be written into a message. */
@@ -90,19 +91,4 @@ function checkAttachment(field: string, attachment: DraftAttachment): DraftAttac
   // RFC 2046 §5.2.1 forbids to encode a message, so one that isn't 7-bit goes as plain bytes.
   const isMessage = /^message\//i.test(attachment.type) && !isSevenBitText(attachment.content);
   return { ...attachment, ...cid, type: isMessage ? 'application/octet-stream' : attachment.type };
-}
-
-/** RFC 2045 §2.7: no octet over 127, no NUL, lines of at most 998 octets that end in CRLF. */
-export function isSevenBitText(bytes: Uint8Array): boolean {
-  let lineStart = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0;
-    if (byte === 0 || byte > 127) return false;
-    if (byte === 0x0a) {
-      if (bytes[i - 1] !== 0x0d) return false;
-      lineStart = i + 1;
-    } else if (bytes[i - 1] === 0x0d && i > 0) return false;
-    else if (i - lineStart >= 999) return false;
-  }
-  return true;
 }

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodePart } from '../mime/decode-part.ts';
 import { parseMessage } from '../mime/parse-message.ts';
-import { ComposeError, isSevenBitText } from './check-draft.ts';
+import { isSevenBitText } from '../mime/seven-bit.ts';
+import { ComposeError } from './check-draft.ts';
 import { compose, type Draft } from './compose.ts';
 
 const alice = { name: 'Alice', email: 'alice@example.test' };

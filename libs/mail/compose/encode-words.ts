@@ -19,8 +19,3 @@ export function encodeAsWords(text: string): string {
   words.push(word);
   return words.map((piece) => `=?UTF-8?B?${Buffer.from(piece).toString('base64')}?=`).join('\r\n ');
 }
-
-/** As it is when it is printable ASCII that nobody would take for an encoded word, else encoded. */
-export function encodeWhenNeeded(text: string): string {
-  return /^[\x20-\x7e]{0,900}$/.test(text) && !text.includes('=?') ? text : encodeAsWords(text);
-}
