@@ -84,7 +84,7 @@ const wrong: readonly [Record<string, string>, RegExp][] = [
   [{ WAYPOST_BLOBS_URL: 'ftp://x' }, /WAYPOST_BLOBS_URL/],
   [{ WAYPOST_BLOBS_URL: 's3://bucket?endpoint=x' }, /WAYPOST_BLOBS_ACCESS_KEY/],
   [{ WAYPOST_BLOBS_URL: 'gridfs:' }, /WAYPOST_MONGODB_URL/],
-  [{ WAYPOST_ADMIN_PASSWORD: 'short' }, /WAYPOST_ADMIN_PASSWORD: the value \(not shown\).*8 to 1024/],
+  [{ WAYPOST_ADMIN_PASSWORD: 'short' }, /WAYPOST_ADMIN_PASSWORD: the value \(not shown\).*10 to 1024/],
   [{ WAYPOST_ADMIN_PASSWORD_FILE: '/nowhere/password' }, /WAYPOST_ADMIN_PASSWORD_FILE: .*ENOENT/],
   [{ WAYPOST_ADMIN_PASSWORD: 'long enough', WAYPOST_ADMIN_PASSWORD_FILE: '/x' }, /only one of the two/],
   [{ WAYPOST_SAMPLE_ACCOUNTS: 'yes' }, /WAYPOST_SAMPLE_ACCOUNTS: 'yes'.*true or false/],

@@ -66,7 +66,7 @@ function production(config: GivenConfig): ConfigProblem[] {
     problems.push({
       name: 'WAYPOST_ADMIN_PASSWORD_FILE',
       wrong: 'production needs the administrator’s password',
-      expected: 'a file with 8 to 1024 characters',
+      expected: 'a file with the password',
     });
   }
   return problems;

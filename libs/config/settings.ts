@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { minPasswordLength } from '../directory/password-policy.ts';
 import { logLevels } from '../ops/log-levels.ts';
 import {
   bool,
@@ -57,7 +58,7 @@ export const configSchema = z.object({
   adminPassword: secret(
     'Identity',
     'WAYPOST_ADMIN_PASSWORD',
-    text('8 to 1024 characters', /^.{8,1024}$/su),
+    text(`${minPasswordLength} to 1024 bytes`, new RegExp(`^.{${minPasswordLength},1024}$`, 'su')),
     'Password of `admin@<WAYPOST_DOMAIN>` at the first start.',
     'generated, printed once',
   ),

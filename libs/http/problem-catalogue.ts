@@ -6,6 +6,7 @@ export const problemCatalogue = {
     'The path or its percent-encoding can’t be read.',
     'Send a plain, encoded path.',
   ),
+  malformedRequest: entry(400, 'This is not HTTP', 'The request line or a header can’t be read.', 'Send HTTP/1.1.'),
   malformedJson: entry(400, 'The body is not JSON', 'The body could not be parsed.', 'Send one JSON value in UTF-8.'),
   invalidRequest: entry(
     400,
@@ -44,6 +45,12 @@ export const problemCatalogue = {
     'Not with this method',
     'The path is there, the method isn’t; `Allow` lists those that are.',
     'Use one of them.',
+  ),
+  requestTimeout: entry(
+    408,
+    'The request took too long',
+    'Headers have 15 s, a whole request 5 minutes.',
+    'Send it faster.',
   ),
   alreadyExists: entry(
     409,
