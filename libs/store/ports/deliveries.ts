@@ -17,7 +17,12 @@ export interface Deliveries {
    * Rows that may be claimed (queued or deferred, dueAt <= now) of the partitions, at most `perDestination` for each destination and `limit` in all,
    * lowest (priority, rank) first within a destination.
    */
-  due(query: { partitions: readonly number[]; now: number; perDestination: number; limit: number }): Promise<readonly DeliveryRow[]>;
+  due(query: {
+    partitions: readonly number[];
+    now: number;
+    perDestination: number;
+    limit: number;
+  }): Promise<readonly DeliveryRow[]>;
 
   /** When the next row of these partitions falls due after `now` (ms), undefined when none waits. */
   nextDueAt(query: { partitions: readonly number[]; now: number }): Promise<number | undefined>;
@@ -35,7 +40,10 @@ export interface Deliveries {
   /** Lengthens the lease of the rows of a claim; returns the ids that still belong to it. */
   renew(request: { claim: Claim; ids: readonly string[]; leaseMs: number }): Promise<readonly string[]>;
 
-  /** Writes the end of attempts; local deliveries that succeed are written by Mailboxes.deliver instead. Answers in order. */
+  /**
+   * Writes the end of attempts; local deliveries that succeed are written by Mailboxes.deliver instead. Answers in order. An outcome told again under
+   * the same claim answers `recorded` again and counts once. A 250 for a row that is final or `reporting` is `stale`, and the trace tells of it.
+   */
   record(outcomes: readonly Outcome[]): Promise<readonly OutcomeAnswer[]>;
 
   /**
@@ -55,9 +63,12 @@ export interface Deliveries {
 
   /**
    * failed → reporting for all failed rows of the message, stamped with the next report number n (from 1). Rows already `reporting` keep theirs and
-   * are returned too, so that a crashed reporter goes on. Undefined when nothing is left to report.
+   * are returned, and only they, so that a crashed reporter ends just the report that it had begun. Undefined when nothing is left to report.
    */
-  startReport(request: { messageId: string; now: number }): Promise<{ report: number; rows: readonly DeliveryRow[] } | undefined>;
+  startReport(request: {
+    messageId: string;
+    now: number;
+  }): Promise<{ report: number; rows: readonly DeliveryRow[] } | undefined>;
 
   /** reporting → bounced, for the rows of that report. */
   finishReport(request: { messageId: string; report: number; now: number }): Promise<void>;
@@ -67,10 +78,20 @@ export interface Deliveries {
   /** Newest first by id. `cursor` is the last id of the page before. */
   list(filter: DeliveryFilter, page: { limit: number; cursor?: string }): Promise<readonly DeliveryRow[]>;
 
-  counts(): Promise<{ asOf: number; byState: Readonly<Record<DeliveryState, number>>; destinations: number; oldestDueAt?: number }>;
+  counts(): Promise<{
+    asOf: number;
+    byState: Readonly<Record<DeliveryState, number>>;
+    destinations: number;
+    oldestDueAt?: number;
+  }>;
 
-  /** What an operator asks of one row; `pending` when the row is leased and the wish was noted (`wanted`). */
-  steer(request: { id: string; action: SteerAction; now: number; actor: string }): Promise<'done' | 'pending' | 'refused' | 'absent'>;
+  /** What an operator asks of one row; goes into its trace with the actor. `pending` when the row is leased and the wish was noted (`wanted`). */
+  steer(request: {
+    id: string;
+    action: SteerAction;
+    now: number;
+    actor: string;
+  }): Promise<'done' | 'pending' | 'refused' | 'absent'>;
 
   /** Removes finished rows last updated before `before` (7 days); returns how many. */
   purge(query: { before: number; limit: number }): Promise<number>;

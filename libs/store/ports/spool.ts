@@ -25,14 +25,25 @@ export interface Spool {
   /** Ids of messages accepted before `acceptedBefore` (ms) whose fan-out isn't complete, of the given message partitions, oldest first. */
   unrouted(query: { partitions: readonly number[]; acceptedBefore: number; limit: number }): Promise<readonly string[]>;
 
-  /** The message that an Idempotency-Key of this account has made within 24 h. */
-  findIdempotent(accountId: string, key: string): Promise<{ messageId: string; requestHash: string } | undefined>;
+  /** The message that an Idempotency-Key of this account has made within 24 h of `now` (ms; without it, also one that is about to be forgotten). */
+  findIdempotent(
+    accountId: string,
+    key: string,
+    now?: number,
+  ): Promise<{ messageId: string; requestHash: string } | undefined>;
 
   /** True when a write commits within `timeoutMs`; what readiness asks. */
   probe(timeoutMs: number): Promise<boolean>;
 
   /** Removes what nothing refers to any more (see DESIGN of bodies); returns how many bodies went and the blob references to delete. */
-  collect(query: { now: number; keepMs: number; limit: number }): Promise<{ removed: number; blobs: readonly string[] }>;
+  collect(query: {
+    now: number;
+    keepMs: number;
+    limit: number;
+  }): Promise<{ removed: number; blobs: readonly string[] }>;
+
+  /** Those of the blob references that a body still names; of the others, those older than 48 h may be removed. */
+  referredBlobs(refs: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** `accepted: false`: the Idempotency-Key was used before; `messageId` is the earlier message and `requestHash` that of its request. */

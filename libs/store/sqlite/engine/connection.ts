@@ -6,6 +6,7 @@ export type SqlValue = SQLInputValue;
 export class Connection {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  #counts = new Map<string, number>();
 
   constructor(file: string, options: { readOnly: boolean; maxPageCount?: number }) {
     this.#database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: busyTimeoutMs });
@@ -23,14 +24,45 @@ export class Connection {
     return this.#statement(sql).all(...params) as Row[];
   }
 
+  /** Row by row; the same SQL must not be run again before the end of the loop. */
+  each<Row>(sql: string, ...params: SqlValue[]): Iterable<Row> {
+    return this.#statement(sql).iterate(...params) as Iterable<unknown> as Iterable<Row>;
+  }
+
   /** Number of rows changed. */
   run(sql: string, ...params: SqlValue[]): number {
     return Number(this.#statement(sql).run(...params).changes);
   }
 
+  /** Rows added, and the rowid of the last one. */
+  insert(sql: string, ...params: SqlValue[]): { changes: number; lastId: number } {
+    const { changes, lastInsertRowid } = this.#statement(sql).run(...params);
+    return { changes: Number(changes), lastId: Number(lastInsertRowid) };
+  }
+
   /** Statements without parameters or rows: DDL, pragmas. */
   exec(sql: string): void {
     this.#database.exec(sql);
+  }
+
+  /**
+   * Adds to a counter (table `counters`) when the running job is kept. Written once for a whole group, so that counts which change with each row
+   * cost one row a commit.
+   */
+  count(name: string, delta: number): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + delta);
+  }
+
+  /** What the job since the last call has counted. */
+  takeCounts(): ReadonlyMap<string, number> {
+    const counts = this.#counts;
+    if (counts.size > 0) this.#counts = new Map();
+    return counts;
+  }
+
+  /** False when SQLite has rolled back by itself, or nothing was begun. */
+  get inTransaction(): boolean {
+    return this.#database.isTransaction;
   }
 
   close(): void {

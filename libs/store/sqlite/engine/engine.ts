@@ -14,6 +14,7 @@ export class Engine {
   #suspect = false;
   #probeTimer: NodeJS.Timeout | undefined;
   #closed = false;
+  #probing: Promise<boolean> | undefined;
 
   private constructor(options: EngineOptions, writer: Thread, readers: Thread[]) {
     this.#options = options;
@@ -23,17 +24,29 @@ export class Engine {
 
   /** Rejects when the file can't be opened or migrated. */
   static async open(options: EngineOptions): Promise<Engine> {
-    const writer = new Thread(() => startWorker('./writer-thread.ts', options), { maxJobs: maxWaitingWrites, maxBytes: maxWaitingBytes });
+    const start = options.startWorker ?? startWorker;
+    const writer = new Thread(() => start('writer', options), {
+      maxJobs: maxWaitingWrites,
+      maxBytes: maxWaitingBytes,
+      ...(options.onCommit === undefined ? {} : { onGroup: options.onCommit }),
+    });
     await writer.ready();
     const readers = Array.from({ length: options.readers ?? 1 }, () => {
-      const start = (): Worker => startWorker('./reader-thread.ts', options);
-      return new Thread(start, { maxJobs: maxWaitingReads, maxBytes: maxWaitingBytes, deadlineMs: readDeadlineMs });
+      return new Thread(() => start('reader', options), {
+        maxJobs: maxWaitingReads,
+        maxBytes: maxWaitingBytes,
+        deadlineMs: readDeadlineMs,
+      });
     });
     return new Engine(options, writer, readers);
   }
 
   /** `bytes`: what the arguments weigh, for the cap of what waits. */
-  async write<N extends keyof Writes & string>(name: N, args: ArgsOf<Writes[N]>, bytes = 0): Promise<ResultOf<Writes[N]>> {
+  async write<N extends keyof Writes & string>(
+    name: N,
+    args: ArgsOf<Writes[N]>,
+    bytes = 0,
+  ): Promise<ResultOf<Writes[N]>> {
     if (this.#suspect) throw new StoreUnavailable('the store is being probed after a failed commit');
     return this.#ask<ResultOf<Writes[N]>>(name, args, bytes);
   }
@@ -54,25 +67,30 @@ export class Engine {
     };
   }
 
-  /** Sizes of the groups committed since the last call. */
-  takeGroupSizes(): readonly number[] {
-    return this.#writer.takeGroupSizes();
-  }
-
   healthy(): boolean {
     return !this.#suspect && !this.#closed;
   }
 
-  /** True when a write commits within `timeoutMs`. */
+  /** True when a write commits within `timeoutMs`. Probes that run at the same time share one write. */
   async probe(timeoutMs: number): Promise<boolean> {
-    const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, timeoutMs, false).unref());
-    const attempt = this.#ask<void>('health.probe', { at: Date.now() }, 0).then(
-      () => true,
-      () => false,
-    );
-    const committed = await Promise.race([attempt, timeout]);
-    if (committed) this.#trust();
-    return committed;
+    this.#probing ??= this.#ask<void>('health.probe', { at: Date.now() }, 0)
+      .then(
+        () => {
+          this.#trust();
+          return true;
+        },
+        // What stopped it is known from the writes that fail; a probe only answers yes or no.
+        () => false,
+      )
+      .finally(() => {
+        this.#probing = undefined;
+      });
+    const probing = this.#probing;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs, false);
+    });
+    return Promise.race([probing, timeout]).finally(() => clearTimeout(timer));
   }
 
   async close(): Promise<void> {
@@ -112,6 +130,10 @@ export interface EngineOptions {
   readers?: number;
   /** Called when a commit's outcome was unknown (false), and when a probe has committed again (true). */
   onHealth?: (healthy: boolean) => void;
+  /** Called for each group that the writer has ended: how many operations, and how long from its beginning to the end of its commit. */
+  onCommit?: (group: { size: number; seconds: number }) => void;
+  /** How threads are made; tests keep hold of them here, to end them. */
+  startWorker?: (role: 'writer' | 'reader', options: EngineOptions) => Worker;
   /** Largest size of the database in pages of 8 KiB: past it StoreFull. */
   maxPageCount?: number;
 }
@@ -126,9 +148,10 @@ const maxWaitingBytes = 64 * 1024 * 1024;
 const readDeadlineMs = 5_000;
 const probeIntervalMs = 1_000;
 
-function startWorker(path: string, options: EngineOptions): Worker {
+/** A thread as the engine makes it. */
+export function startWorker(role: 'writer' | 'reader', options: EngineOptions): Worker {
   const { file, maxPageCount } = options;
-  return new Worker(new URL(path, import.meta.url), {
+  return new Worker(new URL(`./${role}-thread.ts`, import.meta.url), {
     workerData: { file, maxPageCount },
     // Threads print nothing of their own; a small heap is enough, since rows pass through and don't stay.
     resourceLimits: { maxYoungGenerationSizeMb: 16 },
@@ -140,4 +163,3 @@ function leastBusy(threads: readonly Thread[]): Thread | undefined {
   for (const thread of threads) if (best === undefined || thread.waiting < best.waiting) best = thread;
   return best;
 }
-

@@ -19,6 +19,8 @@ export function lockDataDirectory(file: string): { release(): void } {
 export class DataDirectoryInUse extends Error {
   override readonly name = 'DataDirectoryInUse';
   constructor(file: string) {
-    super(`another process uses this data directory (${file} is locked): stop it, or set WAYPOST_DATA_DIR to another directory`);
+    super(
+      `another process uses this data directory (${file} is locked): stop it, or set WAYPOST_DATA_DIR to another directory`,
+    );
   }
 }

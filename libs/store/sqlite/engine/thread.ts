@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { OutcomeUnknown, StoreBusy, StoreUnavailable } from '../../errors.ts';
-import { fromWire, type Job, type JobAnswer } from './wire.ts';
+import { fromWire, type Job, type JobAnswer, type ThreadMessage } from './wire.ts';
 
 interface Waiting {
   resolve: (value: unknown) => void;
@@ -15,6 +15,8 @@ export interface ThreadOptions {
   maxBytes: number;
   /** Readers: past it the thread is ended, and what it had is rejected. */
   deadlineMs?: number;
+  /** Called for each group of answers. */
+  onGroup?: (group: { size: number; seconds: number }) => void;
 }
 
 /** A worker thread that is asked operations. Jobs of one turn of the event loop go over in one message. A thread that dies is started again. */
@@ -26,7 +28,6 @@ export class Thread {
   #outbox: Job[] = [];
   #nextId = 1;
   #closing = false;
-  #groupSizes: number[] = [];
   #whenReady: Promise<void> | undefined;
   waitingBytes = 0;
 
@@ -53,7 +54,8 @@ export class Thread {
     this.#ensureWorker();
     const id = this.#nextId++;
     return new Promise<R>((resolve, reject) => {
-      const timer = this.#options.deadlineMs === undefined ? undefined : setTimeout(() => this.#giveUp(), this.#options.deadlineMs);
+      const timer =
+        this.#options.deadlineMs === undefined ? undefined : setTimeout(() => this.#giveUp(), this.#options.deadlineMs);
       // The operation's own type says what its answer is.
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, bytes, timer });
       this.waitingBytes += bytes;
@@ -62,13 +64,7 @@ export class Thread {
     });
   }
 
-  takeGroupSizes(): readonly number[] {
-    const sizes = this.#groupSizes;
-    this.#groupSizes = [];
-    return sizes;
-  }
-
-  /** What waits is still done; then the thread ends. */
+  /** What waits is still done; then the thread ends, at the latest after `closeWithinMs` by force. */
   async close(): Promise<void> {
     this.#flush();
     this.#closing = true;
@@ -76,7 +72,9 @@ export class Thread {
     if (worker === undefined) return;
     const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     worker.postMessage('close');
+    const timer = setTimeout(() => void worker.terminate(), closeWithinMs);
     await ended;
+    clearTimeout(timer);
   }
 
   #flush(): void {
@@ -96,15 +94,16 @@ export class Thread {
     });
     // Who waits for `ready` gets the error; nobody else must.
     this.#whenReady.catch(() => undefined);
-    worker.on('message', (message: JobAnswer[] | { ready: true }) => {
-      if (Array.isArray(message)) this.#settle(message);
+    worker.on('message', (message: ThreadMessage) => {
+      if (!('answers' in message)) return;
+      this.#options.onGroup?.({ size: message.answers.length, seconds: message.seconds });
+      this.#settle(message.answers);
     });
     worker.on('error', (error) => this.#lost(worker, error instanceof Error ? error.message : String(error)));
     worker.on('exit', () => this.#lost(worker, 'the thread ended'));
   }
 
   #settle(answers: readonly JobAnswer[]): void {
-    if (this.#groupSizes.length < maxGroupSizesKept) this.#groupSizes.push(answers.length);
     for (const answer of answers) {
       const waiting = this.#take(answer.id);
       if (waiting === undefined) continue;
@@ -126,7 +125,8 @@ export class Thread {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#outbox = [];
-    for (const id of this.#waiting.keys()) this.#take(id)?.reject(new OutcomeUnknown(`the store's thread is gone: ${reason}`));
+    for (const id of this.#waiting.keys())
+      this.#take(id)?.reject(new OutcomeUnknown(`the store's thread is gone: ${reason}`));
   }
 
   #giveUp(): void {
@@ -139,4 +139,5 @@ export class Thread {
   }
 }
 
-const maxGroupSizesKept = 10_000;
+/** What a thread may still take to end its work when it is closed. */
+const closeWithinMs = 20_000;

@@ -17,6 +17,9 @@ export interface Job {
   args: unknown;
 }
 
+/** What a thread says: that its database is open, or the answers of a group that one commit (or a reader's turn) took `seconds` for. */
+export type ThreadMessage = { ready: true } | { answers: readonly JobAnswer[]; seconds: number };
+
 export type JobAnswer = { id: number; value: unknown } | { id: number; error: WireError };
 
 /** An error as it crosses threads: structured clone keeps neither class nor fields. */
@@ -66,4 +69,3 @@ export function sqliteCode(error: unknown): number | undefined {
 
 export const sqliteFull = 13;
 export const sqliteIoError = 10;
-export const sqliteCorrupt = 11;

@@ -1,9 +1,9 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { OutcomeUnknown, StoreFull } from '../../errors.ts';
+import { OutcomeUnknown, StoreFull, StoreUnavailable } from '../../errors.ts';
 import { writes } from '../ops/index.ts';
 import { migrate } from '../schema/index.ts';
 import { Connection } from './connection.ts';
-import { type Job, type JobAnswer, sqliteCode, sqliteFull, sqliteIoError, toWire } from './wire.ts';
+import { type Job, type JobAnswer, sqliteCode, sqliteFull, sqliteIoError, type ThreadMessage, toWire } from './wire.ts';
 
 /**
  * The one writer of the database: group commit. Whatever operations have arrived run in one transaction, each in a savepoint of its own so that
@@ -21,7 +21,7 @@ function main(port: MessagePort, data: WriterData): void {
   const options = { readOnly: false, ...(data.maxPageCount === undefined ? {} : { maxPageCount: data.maxPageCount }) };
   let connection = new Connection(data.file, options);
   migrate(connection);
-  port.postMessage({ ready: true });
+  say(port, { ready: true });
 
   port.on('message', (first: Job[] | 'close') => {
     let queue: Job[] = [];
@@ -34,9 +34,10 @@ function main(port: MessagePort, data: WriterData): void {
       if (queue.length > 0) {
         const group = queue.slice(0, maxJobsPerCommit);
         queue = queue.slice(maxJobsPerCommit);
+        const begun = performance.now();
         const { answers, reopen } = commit(connection, group);
         if (reopen) connection = reopened(connection, data.file, options);
-        port.postMessage(answers);
+        say(port, { answers, seconds: (performance.now() - begun) / 1000 });
       }
       if (next === 'close' && queue.length === 0) {
         connection.close();
@@ -48,55 +49,79 @@ function main(port: MessagePort, data: WriterData): void {
   });
 }
 
+const say = (port: MessagePort, message: ThreadMessage): void => port.postMessage(message);
+
 function receive(port: MessagePort): Job[] | 'close' | undefined {
   return receiveMessageOnPort(port)?.message;
 }
 
 function commit(connection: Connection, group: readonly Job[]): { answers: JobAnswer[]; reopen: boolean } {
+  let committing = false;
   try {
     connection.run('BEGIN IMMEDIATE');
-    const answers = group.map((job) => runInSavepoint(connection, job));
+    const counts = new Map<string, number>();
+    const answers = group.map((job) => runInSavepoint(connection, job, counts));
+    for (const [name, delta] of counts) if (delta !== 0) connection.run(addToCounterSql, name, delta);
+    committing = true;
     connection.run('COMMIT');
     return { answers, reopen: false };
   } catch (error) {
-    const code = sqliteCode(error);
+    const full = sqliteCode(error) === sqliteFull;
     rollBack(connection);
-    const full = code === sqliteFull;
-    // A failed fsync may have reached the disk or not: nobody may be told either way.
-    const translated = full
-      ? new StoreFull('no room for the database')
-      : new OutcomeUnknown(`the commit failed: ${error instanceof Error ? error.message : String(error)}`);
-    return { answers: group.map((job) => ({ id: job.id, error: toWire(translated) })), reopen: !full };
+    connection.takeCounts();
+    const failure = groupFailure(error, full, committing);
+    return { answers: group.map((job) => ({ id: job.id, error: toWire(failure) })), reopen: !full };
   }
 }
 
-function runInSavepoint(connection: Connection, job: Job): JobAnswer {
+/** The whole group has failed. */
+function groupFailure(error: unknown, full: boolean, committing: boolean): Error {
+  if (full) return new StoreFull('no room for the database');
+  const reason = error instanceof Error ? error.message : String(error);
+  // A failed fsync may have reached the disk or not: nobody may be told either way. Before the commit nothing was written.
+  return committing
+    ? new OutcomeUnknown(`the commit failed: ${reason}`)
+    : new StoreUnavailable(`the database failed before the commit: ${reason}`);
+}
+
+const addToCounterSql =
+  'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value';
+
+function runInSavepoint(connection: Connection, job: Job, counts: Map<string, number>): JobAnswer {
   const operation = writes[job.operation];
   if (operation === undefined) return { id: job.id, error: toWire(new Error(`no write operation ${job.operation}`)) };
   connection.run('SAVEPOINT job');
   try {
     const value = operation(connection, job.args);
     connection.run('RELEASE job');
+    for (const [name, delta] of connection.takeCounts()) counts.set(name, (counts.get(name) ?? 0) + delta);
     return { id: job.id, value };
   } catch (error) {
     const code = sqliteCode(error);
     // These may have rolled back the whole transaction already: the group fails together.
-    if (code === sqliteFull || code === sqliteIoError) throw error;
+    if (code === sqliteFull || code === sqliteIoError || !connection.inTransaction) throw error;
     connection.run('ROLLBACK TO job');
     connection.run('RELEASE job');
+    connection.takeCounts();
     return { id: job.id, error: toWire(error) };
   }
 }
 
 function rollBack(connection: Connection): void {
+  // SQLite may have rolled back by itself.
+  if (!connection.inTransaction) return;
   try {
     connection.run('ROLLBACK');
   } catch {
-    // SQLite had rolled back by itself: there is no transaction any more.
+    // The connection is closed next, which rolls back too; a full disk always lets a rollback through.
   }
 }
 
-function reopened(connection: Connection, file: string, options: { readOnly: boolean; maxPageCount?: number }): Connection {
+function reopened(
+  connection: Connection,
+  file: string,
+  options: { readOnly: boolean; maxPageCount?: number },
+): Connection {
   try {
     connection.close();
   } catch {

@@ -1,3 +1,10 @@
-export const writes = {};
+import * as claims from './delivery-claims.ts';
+import * as due from './delivery-due.ts';
+import * as list from './delivery-list.ts';
+import * as outcomes from './delivery-outcomes.ts';
+import * as queue from './delivery-queue.ts';
+import * as reports from './delivery-reports.ts';
 
-export const reads = {};
+export const writes = { ...due.writes, ...claims.writes, ...outcomes.writes, ...reports.writes, ...queue.writes };
+
+export const reads = { ...due.reads, ...list.reads, ...reports.reads, ...queue.reads };

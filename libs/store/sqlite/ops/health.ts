@@ -3,7 +3,10 @@ import type { Connection } from '../engine/connection.ts';
 export const writes = {
   /** A write that commits: the store takes mail. */
   'health.probe': (connection: Connection, args: { at: number }): void => {
-    connection.run(`INSERT INTO meta (name, value) VALUES ('probe', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, String(args.at));
+    connection.run(
+      `INSERT INTO meta (name, value) VALUES ('probe', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+      String(args.at),
+    );
   },
   /** Takes up room, to see what happens when there is none. */
   'health.fill': (connection: Connection, args: { name: string; bytes: number }): void => {

@@ -1,4 +1,5 @@
 import type { Connection } from '../engine/connection.ts';
+import * as collection from './collection.ts';
 import * as credentials from './credentials.ts';
 import * as deliveries from './deliveries.ts';
 import * as directory from './directory.ts';
@@ -15,6 +16,7 @@ import * as spool from './spool.ts';
 const allWrites = {
   ...health.writes,
   ...spool.writes,
+  ...collection.writes,
   ...deliveries.writes,
   ...partitions.writes,
   ...mailboxes.writes,
@@ -26,6 +28,7 @@ const allWrites = {
 const allReads = {
   ...health.reads,
   ...spool.reads,
+  ...collection.reads,
   ...deliveries.reads,
   ...partitions.reads,
   ...mailboxes.reads,

@@ -1,0 +1,114 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Credentials, LoginLimits } from '../ports/credentials.ts';
+import type { Deliveries } from '../ports/deliveries.ts';
+import type { Directory, DirectoryAdmin } from '../ports/directory.ts';
+import type { Mailboxes } from '../ports/mailboxes.ts';
+import type { Partitions } from '../ports/partitions.ts';
+import type { Spool } from '../ports/spool.ts';
+import { sqliteCredentials } from './credentials.ts';
+import { sqliteDeliveries } from './deliveries.ts';
+import { sqliteDirectory, sqliteDirectoryAdmin } from './directory.ts';
+import { Engine, type EngineOptions } from './engine/engine.ts';
+import { lockDataDirectory } from './engine/lock.ts';
+import { sqliteLoginLimits } from './login-limits.ts';
+import { sqliteMailboxes } from './mailboxes.ts';
+import { type StoreLoad, storeMetrics } from './metrics.ts';
+import { sqlitePartitions } from './partitions.ts';
+import { sqliteSpool } from './spool.ts';
+
+/** Everything that an embedded Waypost keeps, in `<dataDir>/waypost.db`. */
+export interface SqliteStore {
+  spool: Spool;
+  deliveries: Deliveries;
+  partitions: Partitions;
+  mailboxes: Mailboxes;
+  directory: Directory;
+  directoryAdmin: DirectoryAdmin;
+  credentials: Credentials;
+  loginLimits: LoginLimits;
+  /** False from an unknown outcome until a write has committed again. */
+  healthy(): boolean;
+  /** True when a write commits within `timeoutMs`. */
+  probe(timeoutMs: number): Promise<boolean>;
+  /** Ends what waits, then gives the data directory back. */
+  close(): Promise<void>;
+}
+
+export interface SqliteStoreOptions {
+  /** Made (0700) when it isn't there. */
+  dataDir: string;
+  log?: Logger;
+  metrics?: Registry;
+  /** Largest size of the database in pages of 8 KiB: past it StoreFull. */
+  maxPageCount?: number;
+  /** See EngineOptions. */
+  startWorker?: EngineOptions['startWorker'];
+}
+
+/**
+ * Opens the store, making or migrating it when needed. Rejects with DataDirectoryInUse when another process has it open, and with SchemaTooNew for a
+ * database of a later release.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  const { dataDir, log } = options;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const lock = lockDataDirectory(join(dataDir, 'waypost.lock'));
+  try {
+    const engine = await openEngine(options);
+    return {
+      spool: sqliteSpool(engine),
+      deliveries: sqliteDeliveries(engine),
+      partitions: sqlitePartitions(engine),
+      mailboxes: sqliteMailboxes(engine),
+      directory: sqliteDirectory(engine),
+      directoryAdmin: sqliteDirectoryAdmin(engine),
+      credentials: sqliteCredentials(engine),
+      loginLimits: sqliteLoginLimits(engine),
+      healthy: () => engine.healthy(),
+      probe: (timeoutMs) => engine.probe(timeoutMs),
+      close: () => engine.close().finally(() => lock.release()),
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function openEngine({ dataDir, log, metrics, maxPageCount, startWorker }: SqliteStoreOptions): Promise<Engine> {
+  let engine: Engine | undefined;
+  const load = (): StoreLoad => engine?.load() ?? { writes: 0, bytes: 0, reads: 0 };
+  const engineOptions: EngineOptions = {
+    file: join(dataDir, 'waypost.db'),
+    onHealth: (healthy) => {
+      if (healthy) log?.info('the store commits again');
+      else log?.error('the outcome of a commit is unknown: nothing more is taken until a write has committed');
+    },
+  };
+  if (metrics !== undefined) engineOptions.onCommit = storeMetrics(metrics, load);
+  if (maxPageCount !== undefined) engineOptions.maxPageCount = maxPageCount;
+  if (startWorker !== undefined) engineOptions.startWorker = startWorker;
+  engine = await Engine.open(engineOptions);
+  try {
+    const voided = await voidLeases(engine);
+    if (voided > 0) log?.info({ rows: voided }, 'ended the leases of the last run');
+    return engine;
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+/** The lock on the data directory proves that nobody else holds a lease. */
+async function voidLeases(engine: Engine): Promise<number> {
+  let voided = 0;
+  while (true) {
+    const ended = await engine.write('deliveries.voidLeases', { now: Date.now(), limit: voidStep });
+    voided += ended;
+    if (ended < voidStep) return voided;
+  }
+}
+
+const voidStep = 1_000;

@@ -1,0 +1,88 @@
+import type { DeliveryRow } from '../../../delivery/row.ts';
+import { partitionCount } from '../../../delivery/row.ts';
+import type { Connection } from '../engine/connection.ts';
+import { type RowColumns, rowColumns, toRow } from './delivery-columns.ts';
+
+export const writes = { 'deliveries.ripen': ripen };
+
+export const reads = { 'deliveries.due': due, 'deliveries.nextDueAt': nextDueAt };
+
+export interface DueQuery {
+  partitions: readonly number[];
+  now: number;
+  perDestination: number;
+  limit: number;
+  /** Answers what is on lane 1, although more has fallen due. */
+  anyway: boolean;
+}
+
+export const nextDestinationSql = `SELECT partition, destination FROM deliveries
+  WHERE lane = 1 AND (partition, destination) > (?, ?) ORDER BY partition, destination LIMIT 1`;
+export const dueSql = `SELECT ${rowColumns} FROM deliveries
+  WHERE lane = 1 AND partition = ? AND destination = ? AND due_at <= ? ORDER BY priority, rank LIMIT ?`;
+export const ripeSql = 'SELECT id FROM deliveries WHERE lane = 0 AND due_at <= ? ORDER BY due_at LIMIT ?';
+
+/** `unripe`: rows have fallen due that are still on lane 0; `ripen`, then ask again. */
+function due(connection: Connection, query: DueQuery): { rows: DeliveryRow[]; unripe: boolean } {
+  const unripe = !query.anyway && connection.get(ripeSql, query.now, 1) !== undefined;
+  if (unripe) return { rows: [], unripe };
+  const rows: DeliveryRow[] = [];
+  for (const { partition, destination } of readyDestinations(connection, query.partitions)) {
+    const many = Math.min(query.perDestination, query.limit - rows.length);
+    if (many <= 0) break;
+    const found = connection.all<RowColumns>(dueSql, partition, destination, query.now, many);
+    for (const columns of found) rows.push(toRow(columns));
+  }
+  return { rows, unripe };
+}
+
+/**
+ * Destinations with ready rows, one step of the index each. It begins at a random partition, so that with more work than `limit` none is left out
+ * for ever.
+ */
+function* readyDestinations(
+  connection: Connection,
+  partitions: readonly number[],
+): Generator<{ partition: number; destination: string }> {
+  const wanted = new Set(partitions);
+  const start = Math.floor(Math.random() * partitionCount);
+  for (const [from, to] of [
+    [start, partitionCount],
+    [0, start],
+  ] as const) {
+    let at = { partition: from, destination: '' };
+    while (true) {
+      const next = connection.get<typeof at>(nextDestinationSql, at.partition, at.destination);
+      if (next === undefined || next.partition >= to) break;
+      if (wanted.has(next.partition)) {
+        yield next;
+        at = next;
+      } else at = { partition: next.partition + 1, destination: '' };
+    }
+  }
+}
+
+/** Moves rows that have fallen due to lane 1; returns how many. */
+function ripen(connection: Connection, { now, limit }: { now: number; limit: number }): number {
+  return connection.run(`UPDATE deliveries SET lane = 1 WHERE id IN (${ripeSql})`, now, limit);
+}
+
+export const nextDueSql = `SELECT due_at AS dueAt, partition FROM deliveries
+  WHERE lane = ? AND due_at > ? ORDER BY due_at`;
+
+/** Rows of other partitions are passed over one by one; an embedded owner has all partitions. */
+function nextDueAt(
+  connection: Connection,
+  { partitions, now }: { partitions: readonly number[]; now: number },
+): number | undefined {
+  const wanted = new Set(partitions);
+  let first: number | undefined;
+  for (const lane of [0, 1]) {
+    for (const { dueAt, partition } of connection.each<{ dueAt: number; partition: number }>(nextDueSql, lane, now)) {
+      if (!wanted.has(partition)) continue;
+      if (first === undefined || dueAt < first) first = dueAt;
+      break;
+    }
+  }
+  return first;
+}

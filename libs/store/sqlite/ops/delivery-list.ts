@@ -1,0 +1,101 @@
+import type { DeliveryRow } from '../../../delivery/row.ts';
+import type { DeliveryFilter } from '../../ports/deliveries.ts';
+import type { Connection, SqlValue } from '../engine/connection.ts';
+import { bucketShift, parseDeliveryId, stateCodes, targetsPerMessage } from './delivery-codes.ts';
+import { type RowColumns, rowColumns, toRow } from './delivery-columns.ts';
+import { keyOf } from './delivery-rows.ts';
+
+export const reads = { 'deliveries.list': list };
+
+/** Newest first. Each filter has its index; what remains is looked at row by row. */
+function list(
+  connection: Connection,
+  { filter, limit, cursor }: { filter: DeliveryFilter; limit: number; cursor?: string },
+): DeliveryRow[] {
+  const below = upperBound(connection, filter, cursor);
+  const { sql, params, bucketed } = listQuery(filter);
+  if (!bucketed) return connection.all<RowColumns>(sql, ...params, below, limit).map((columns) => toRow(columns));
+  const rows: DeliveryRow[] = [];
+  const last = connection.get<{ id: number | null }>('SELECT max(id) AS id FROM deliveries')?.id ?? 0;
+  const oldest = bucketOf(connection.get<{ id: number | null }>('SELECT min(id) AS id FROM deliveries')?.id ?? 0);
+  for (let bucket = bucketOf(Math.min(below - 1, last)); bucket >= oldest && rows.length < limit; bucket--) {
+    const found = connection.all<RowColumns>(sql, bucket, ...params, below, limit - rows.length);
+    for (const columns of found) rows.push(toRow(columns));
+  }
+  return rows;
+}
+
+/** Parameters: the bucket when `bucketed`, then `params`, then the key that rows are below, then the limit. */
+export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlValue[]; bucketed: boolean } {
+  const conditions: string[] = [];
+  const params: SqlValue[] = [];
+  let bucketed = false;
+  for (const column of ['recipient', 'sender', 'destination', 'domain'] as const) {
+    const value = filter[column];
+    if (value === undefined) continue;
+    // The first of them finds the rows; SQLite must not be tempted by the index of another.
+    conditions.push(bucketed ? `+${column} = ?` : `(id >> ${bucketShift}) = ? AND ${column} = ?`);
+    params.push(value);
+    bucketed = true;
+  }
+  if (filter.state !== undefined) {
+    const code = stateCodes[filter.state];
+    // The conditions of the partial indexes, in their words; of delivered rows, which are most, the newest are found soon anyway.
+    if (bucketed || filter.state === 'delivered') conditions.push(`+state = ${code}`);
+    else conditions.push(filter.state === 'leased' ? 'state = 1' : `state = ${code} AND state NOT IN (1, 6)`);
+  }
+  if (filter.error !== undefined) {
+    const indexed = !bucketed && filter.state === undefined;
+    conditions.push(`${indexed ? '' : '+'}last_reply_class > 0 AND instr(lower(last_reply), lower(?)) > 0`);
+    params.push(filter.error);
+  }
+  if (filter.acceptedBefore !== undefined) {
+    conditions.push('accepted_at < ?');
+    params.push(filter.acceptedBefore);
+  }
+  conditions.push('id < ?');
+  const sql = `SELECT ${rowColumns} FROM deliveries WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
+  return { sql, params, bucketed };
+}
+
+const bucketOf = (key: number): number => Math.floor(key / 2 ** bucketShift);
+
+/** Keys of the page are below this. */
+function upperBound(connection: Connection, filter: DeliveryFilter, cursor: string | undefined): number {
+  const byTime = filter.acceptedBefore === undefined ? endOfKeys : keyAfter(connection, filter.acceptedBefore);
+  if (cursor === undefined) return byTime;
+  return Math.min(byTime, keyOf(connection, cursor) ?? keyNear(connection, cursor));
+}
+
+/** The message of the cursor has gone since: ids grow with time, so its neighbour says where it was. */
+function keyNear(connection: Connection, cursor: string): number {
+  const messageId = parseDeliveryId(cursor)?.messageId ?? cursor;
+  const older = connection.get<{ seq: number }>(
+    'SELECT seq FROM accepts WHERE message_id < ? ORDER BY message_id DESC LIMIT 1',
+    messageId,
+  );
+  return older === undefined ? 0 : (older.seq + 1) * targetsPerMessage;
+}
+
+/**
+ * A key past all rows accepted before `at`, by bisection: messages are numbered in the order of their commits, which is that of acceptance but for those
+ * that come at the same moment, and the slack is wider than what can wait for a commit.
+ */
+function keyAfter(connection: Connection, at: number): number {
+  const newest = connection.get<{ seq: number | null }>('SELECT max(seq) AS seq FROM accepts')?.seq ?? 0;
+  let low = 0;
+  let high = newest + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const row = connection.get<{ seq: number; acceptedAt: number }>(
+      'SELECT seq, accepted_at AS acceptedAt FROM accepts WHERE seq >= ? ORDER BY seq LIMIT 1',
+      middle,
+    );
+    if (row === undefined || row.acceptedAt >= at) high = middle;
+    else low = row.seq + 1;
+  }
+  return (low + orderSlack) * targetsPerMessage;
+}
+
+const orderSlack = 50_000;
+const endOfKeys = Number.MAX_SAFE_INTEGER;

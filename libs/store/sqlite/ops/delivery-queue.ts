@@ -1,0 +1,107 @@
+import type { DeliveryRow } from '../../../delivery/row.ts';
+import { type DeliveryState, transition } from '../../../delivery/state.ts';
+import type { AttemptRow, SteerAction } from '../../ports/deliveries.ts';
+import type { Connection } from '../engine/connection.ts';
+import { stateOf, targetsPerMessage } from './delivery-codes.ts';
+import { keyOf, move, rowOf, standingOf, stateCounter, trace } from './delivery-rows.ts';
+
+export const writes = { 'deliveries.steer': steer, 'deliveries.purge': purge };
+
+export const reads = { 'deliveries.get': get, 'deliveries.counts': counts };
+
+function get(connection: Connection, { id }: { id: string }): { row: DeliveryRow; attempts: AttemptRow[] } | undefined {
+  const key = keyOf(connection, id);
+  const row = key === undefined ? undefined : rowOf(connection, key);
+  if (key === undefined || row === undefined) return undefined;
+  const attempts = connection.all<{ at: number; event: string; reply: string; extra: string | null }>(
+    'SELECT at, event, reply, extra FROM attempts WHERE delivery = ? ORDER BY k',
+    key,
+  );
+  return {
+    row,
+    attempts: attempts.map(({ extra, ...attempt }) =>
+      extra === null ? attempt : { ...attempt, ...JSON.parse(extra) },
+    ),
+  };
+}
+
+export interface Counts {
+  byState: Record<DeliveryState, number>;
+  destinations: number;
+  oldestDueAt?: number;
+}
+
+export const nextQueuedDestinationSql = `SELECT partition, destination FROM deliveries
+  WHERE lane = ? AND (partition, destination) > (?, ?) ORDER BY partition, destination LIMIT 1`;
+export const oldestDueSql = 'SELECT due_at AS dueAt FROM deliveries WHERE lane = ? ORDER BY due_at LIMIT 1';
+
+function counts(connection: Connection): Counts {
+  const kept = new Map(
+    connection
+      .all<{ name: string; value: number }>(
+        `SELECT name, value FROM counters WHERE name >= 'deliveries.' AND name < 'deliveries/'`,
+      )
+      .map(({ name, value }) => [name, value]),
+  );
+  const of = (state: DeliveryState): number => kept.get(stateCounter(state)) ?? 0;
+  const byState: Record<DeliveryState, number> = {
+    queued: of('queued'),
+    leased: of('leased'),
+    deferred: of('deferred'),
+    held: of('held'),
+    failed: of('failed'),
+    reporting: of('reporting'),
+    delivered: of('delivered'),
+    bounced: of('bounced'),
+    cancelled: of('cancelled'),
+  };
+  const destinations = new Set<string>();
+  const dueTimes: number[] = [];
+  for (const lane of [0, 1]) {
+    let at: { partition: number; destination: string } | undefined = { partition: 0, destination: '' };
+    while (at !== undefined) {
+      at = connection.get<typeof at>(nextQueuedDestinationSql, lane, at.partition, at.destination);
+      if (at !== undefined) destinations.add(at.destination);
+    }
+    const oldest = connection.get<{ dueAt: number }>(oldestDueSql, lane);
+    if (oldest !== undefined) dueTimes.push(oldest.dueAt);
+  }
+  const answer = { byState, destinations: destinations.size };
+  return dueTimes.length === 0 ? answer : { ...answer, oldestDueAt: Math.min(...dueTimes) };
+}
+
+function steer(
+  connection: Connection,
+  { id, action, now, actor }: { id: string; action: SteerAction; now: number; actor: string },
+): 'done' | 'pending' | 'refused' | 'absent' {
+  const key = keyOf(connection, id);
+  const standing = key === undefined ? undefined : standingOf(connection, key);
+  if (standing === undefined) return 'absent';
+  const next = transition(standing, { kind: action });
+  if (next === undefined) return 'refused';
+  move(connection, standing, next, action === 'retry' ? { at: now, dueAt: now } : { at: now });
+  trace(connection, standing.key, { at: now, event: action, reply: `by ${actor}` });
+  return next.state === 'leased' && next.wanted !== undefined ? 'pending' : 'done';
+}
+
+export const doneSql = `SELECT id, state FROM deliveries WHERE state >= 6 AND updated_at < ? ORDER BY updated_at LIMIT ?`;
+
+function purge(connection: Connection, { before, limit }: { before: number; limit: number }): number {
+  const done = connection.all<{ id: number; state: number }>(doneSql, before, limit);
+  for (const { id, state } of done) {
+    connection.run('DELETE FROM attempts WHERE delivery = ?', id);
+    connection.run('DELETE FROM deliveries WHERE id = ?', id);
+    connection.count(stateCounter(stateOf(state)), -1);
+  }
+  for (const seq of new Set(done.map(({ id }) => Math.floor(id / targetsPerMessage)))) forgetAccept(connection, seq);
+  return done.length;
+}
+
+/** The accept row goes when neither a body nor a delivery names it. */
+export function forgetAccept(connection: Connection, seq: number): void {
+  connection.run(
+    `DELETE FROM accepts WHERE seq = ?1 AND body_gone = 1
+      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE id BETWEEN ?1 * 4096 AND ?1 * 4096 + 4095)`,
+    seq,
+  );
+}
