@@ -44,13 +44,15 @@ export class Reporter {
   /** Does all that is due of one message; `gathering` when other rows of it may still fail soon. */
   async report(messageId: string): Promise<'done' | 'gathering'> {
     const { deliveries, clock } = this.#options;
-    const now = clock.nowMs();
-    if (isGathering(await deliveries.ofMessage(messageId), now)) return 'gathering';
-    const started = await deliveries.startReport({ messageId, now });
-    if (started === undefined) return 'done';
-    // Rows that a crashed round had stamped keep their number: each number is a report of its own.
-    const byNumber = Map.groupBy(started.rows, (row) => row.report ?? started.report);
-    for (const [n, rows] of byNumber) await this.#finish(messageId, n, rows);
+    // A number that a crashed round had begun is ended first, then what has failed since gets the next one.
+    for (let reports = 0; reports < maxReportsAtOnce; reports++) {
+      const now = clock.nowMs();
+      if (isGathering(await deliveries.ofMessage(messageId), now)) return 'gathering';
+      const started = await deliveries.startReport({ messageId, now });
+      if (started === undefined) break;
+      const byNumber = Map.groupBy(started.rows, (row) => row.report ?? started.report);
+      for (const [n, rows] of byNumber) await this.#finish(messageId, n, rows);
+    }
     return 'done';
   }
 
@@ -115,10 +117,14 @@ export interface ReporterOptions extends AcceptDeps {
   messagePartitions: () => readonly number[];
 }
 
+/** Of one message in one round; the next round goes on. */
+const maxReportsAtOnce = 10;
+
 /** One report for all failures of a message, if the others come soon: not while a row is ready or leased, for a minute at most. */
 function isGathering(rows: readonly DeliveryRow[], now: number): boolean {
   const failed = rows.filter(({ state }) => state === 'failed');
   const firstAt = Math.min(...failed.map(({ updatedAt }) => updatedAt));
-  if (failed.length === 0 || now - firstAt >= reportLimits.gatherMs) return false;
+  if (failed.length === 0 || rows.some(({ state }) => state === 'reporting') || now - firstAt >= reportLimits.gatherMs)
+    return false;
   return rows.some(({ state, dueAt }) => state === 'leased' || (isClaimable(state) && dueAt <= now));
 }
