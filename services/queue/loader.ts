@@ -1,3 +1,4 @@
+import { isLocalDestination } from '../../libs/delivery/partition.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import { Periodic } from '../../libs/runtime/periodic.ts';
@@ -81,9 +82,11 @@ export class Loader {
     try {
       const { perDestination, rowsPerRead: limit } = loadLimits;
       const rows = await deliveries.due({ partitions, now: clock.nowMs(), perDestination, limit });
-      const { added, leftOut } = window.merge(rows.filter(({ id }) => !taken.has(id)));
+      // Nothing is handed out for outside yet, so those rows would only fill the window.
+      const local = rows.filter(({ destination }) => isLocalDestination(destination));
+      const { added, leftOut } = window.merge(local.filter(({ id }) => !taken.has(id)));
       for (const partition of leftOut) this.#marked.add(partition);
-      for (const partition of rows.length >= limit ? partitions : cutShort(rows, perDestination))
+      for (const partition of rows.length >= limit ? partitions : cutShort(local, perDestination))
         this.#marked.add(partition);
       if (added === 0) return;
       this.#options.onRows();

@@ -1,4 +1,5 @@
 import { type AcceptDeps, acceptMessage } from '../../../libs/accept/accept.ts';
+import type { Blobs } from '../../../libs/blobs/port.ts';
 import type { Bus } from '../../../libs/bus/port.ts';
 import type { DeliveryRow } from '../../../libs/delivery/row.ts';
 import { isClaimable } from '../../../libs/delivery/state.ts';
@@ -82,7 +83,7 @@ export class Reporter {
 
   /** Accepts the n-th report of the message; undefined when its sender has no address any more that it could go to. Safe to repeat. */
   async accept(messageId: string, n: number, rows: readonly DeliveryRow[]): Promise<string | undefined> {
-    const { directory, host, spool, clock, expireAfterMs, hostname } = this.#options;
+    const { directory, host, spool, blobs, clock, expireAfterMs } = this.#options;
     const sender = rows[0]?.sender ?? '';
     const [resolution] = await resolveAddresses([sender], { directory, host });
     if (resolution?.kind !== 'local' && resolution?.kind !== 'remote') return undefined;
@@ -93,7 +94,9 @@ export class Reporter {
       to: { recipient: sender, resolution },
       rows,
       original,
-      hostname,
+      blobs,
+      hostname: host.hostname,
+      domain: host.domain,
       nowMs: clock.nowMs(),
       expireAfterMs,
     });
@@ -107,8 +110,8 @@ export interface ReporterOptions extends AcceptDeps {
   spool: Spool;
   deliveries: Deliveries;
   directory: Directory;
+  blobs: Blobs;
   host: LocalHost;
-  hostname: string;
   expireAfterMs: number;
   clock: Clock;
   log: Logger;
