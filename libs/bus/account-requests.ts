@@ -22,7 +22,7 @@ const account = z.object({
 const appPassword = z.object({ id, name: z.string(), createdAt: z.number() });
 
 /** The domain says no: an answer, not a failure of the request. `rule` of `refused` is a stable code. */
-const refusal = z.object({
+export const accountRefusal = z.object({
   ok: z.literal(false),
   code: z.enum(['notFound', 'alreadyExists', 'refused', 'wrongPassword', 'limited']),
   what: z.string(),
@@ -31,7 +31,7 @@ const refusal = z.object({
 });
 
 const answer = <S extends z.ZodRawShape>(shape: S) =>
-  z.discriminatedUnion('ok', [z.object({ ok: z.literal(true), ...shape }), refusal]);
+  z.discriminatedUnion('ok', [z.object({ ok: z.literal(true), ...shape }), accountRefusal]);
 
 /** Accounts, asked of auth by mailbox, which serves their paths. Passwords pass through here: bodies of these requests are never logged. */
 export const accountRequestSchemas = {
@@ -83,4 +83,4 @@ export const accountRequestSchemas = {
 } as const;
 
 export type AccountView = z.infer<typeof account>;
-export type AccountRefusal = z.infer<typeof refusal>;
+export type AccountRefusal = z.infer<typeof accountRefusal>;

@@ -1,0 +1,81 @@
+import { availableParallelism } from 'node:os';
+import type { Subscription } from '../../libs/bus/port.ts';
+import { resolveAddresses } from '../../libs/directory/resolve.ts';
+import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts';
+import type { Service } from '../../libs/runtime/service.ts';
+import { answerAccounts } from './account-responders.ts';
+import type { AuthContext, AuthDeps } from './context.ts';
+import { type FirstAccount, ensureFirstAccounts } from './first-accounts.ts';
+import { HashingSlots } from './hashing-slots.ts';
+import { aliasRoutes } from './http/aliases.ts';
+import { domainRoutes } from './http/domains.ts';
+import { tokenRoutes } from './http/tokens.ts';
+import { createLoginLimiter } from './login-limiter.ts';
+import { verifyPassword, verifyToken } from './logins.ts';
+import { authMetrics } from './metrics.ts';
+import { createPasswords } from './passwords.ts';
+import { quotaCopier } from './quota-copy.ts';
+import { respond } from './respond.ts';
+import { startSweep } from './sweep.ts';
+
+export interface AuthService extends Service {
+  /** To be called once `start` has resolved: makes the first accounts of an empty directory and answers with them; [] later. */
+  ensureFirstAccounts(): Promise<readonly FirstAccount[]>;
+}
+
+/** Domains, accounts, aliases, credentials, tokens and login limits; answers the other services over the bus. */
+export function createAuth(deps: AuthDeps & { authenticate: Authenticate }): AuthService {
+  const context = createContext(deps);
+  const routes = [...domainRoutes(context), ...aliasRoutes(context), ...tokenRoutes(context)];
+  const router = mountRoutes(routes, { authenticate: deps.authenticate, log: deps.log, metrics: deps.metrics });
+  const stopping = new AbortController();
+  let answering: Subscription[] = [];
+  let sweeping: Promise<void> | undefined;
+
+  return {
+    name: 'auth',
+    router,
+    start: async () => {
+      answering = [...answerLogins(context), ...answerAccounts(context)];
+      sweeping = startSweep(context, deps.loginLimits, stopping.signal);
+    },
+    stop: async () => {
+      stopping.abort();
+      await Promise.all(answering.map((subscription) => subscription.close()));
+      await sweeping;
+    },
+    readiness: () => ({ ready: answering.length > 0 && !stopping.signal.aborted, degraded: [] }),
+    ensureFirstAccounts: () => ensureFirstAccounts(context),
+  };
+}
+
+function createContext({ metrics: registry, loginLimits, ...deps }: AuthDeps): AuthContext {
+  const slots = new HashingSlots({ concurrency: hashingConcurrency(), maxWaiting: maxWaitingToHash });
+  const metrics = authMetrics(registry, () => ({ waiting: slots.waiting }));
+  return {
+    ...deps,
+    metrics,
+    slots,
+    limiter: createLoginLimiter({ limits: loginLimits, clock: deps.clock }),
+    passwords: createPasswords(metrics.passwordHashes),
+    copyQuotas: quotaCopier({ ...deps, metrics }),
+  };
+}
+
+function answerLogins(context: AuthContext): Subscription[] {
+  const { bus, directory, mailboxes, config } = context;
+  const host = { domain: config.domain, hostname: config.hostname };
+  return [
+    respond(bus, 'auth.verify', (body, signal) => verifyPassword(context, body, signal)),
+    respond(bus, 'auth.token', (body) => verifyToken(context, body)),
+    respond(bus, 'directory.resolve', async ({ addresses }) => ({
+      results: await resolveAddresses(addresses, { directory, mailboxes, host }),
+    })),
+  ];
+}
+
+/** Each computation holds one of libuv's four threads, which files and DNS need too. */
+const hashingConcurrency = (): number => Math.max(1, Math.min(3, availableParallelism() - 1));
+
+/** At 12 ms each a few seconds of waiting, within the time that who asks will wait. */
+const maxWaitingToHash = 128;
