@@ -6,7 +6,10 @@ import { createMetrics } from './metrics.ts';
 import { startOpsServer } from './server.ts';
 
 test('the ops server shows metrics, life, and the worst readiness of all services', async (t) => {
-  const services: Record<string, Readiness> = { auth: { ready: true, degraded: [] }, queue: { ready: true, degraded: ['nats'] } };
+  const services: Record<string, Readiness> = {
+    auth: { ready: true, degraded: [] },
+    queue: { ready: true, degraded: ['nats'] },
+  };
   const ops = await startOpsServer({
     listen: { host: '127.0.0.1', port: 0 },
     metrics: createMetrics(),

@@ -25,12 +25,15 @@ export interface OpsOptions {
  * `{ ready, degraded, services }`. No credentials: it belongs on an address that only the cluster reaches.
  */
 export async function startOpsServer(options: OpsOptions): Promise<OpsServer> {
-  const server: Server = createServer({ maxHeaderSize: 8192, headersTimeout: 10_000, requestTimeout: 10_000 }, (request, response) => {
-    answer(request, response, options).catch((error: unknown) => {
-      options.log.error({ err: error, url: request.url }, 'an ops request failed');
-      response.destroy();
-    });
-  });
+  const server: Server = createServer(
+    { maxHeaderSize: 8192, headersTimeout: 10_000, requestTimeout: 10_000 },
+    (request, response) => {
+      answer(request, response, options).catch((error: unknown) => {
+        options.log.error({ err: error, url: request.url }, 'an ops request failed');
+        response.destroy();
+      });
+    },
+  );
   server.maxConnections = 100;
   const address = await listenOn(server, options.listen);
   return { address, close: () => closeServer(server, 0) };
@@ -57,6 +60,10 @@ function overall(services: Readonly<Record<string, Readiness>>): Readiness & { s
 }
 
 function reply(response: ServerResponse, status: number, contentType: string, body: string): void {
-  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' });
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+  });
   response.end(body);
 }
