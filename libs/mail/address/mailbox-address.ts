@@ -1,7 +1,7 @@
 import { MAX_DOMAIN_OCTETS, normaliseAddressLiteral, normaliseDomain } from './domain.ts';
 
 /** RFC 5321 §4.5.3.1.1, in octets of UTF-8. */
-export const MAX_LOCAL_PART_OCTETS = 64;
+const MAX_LOCAL_PART_OCTETS = 64;
 
 /**
  * One SMTP mailbox.

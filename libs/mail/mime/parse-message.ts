@@ -1,6 +1,5 @@
 import { chooseBodies, decodeTextPart, isInline, previewOf } from './bodies.ts';
 import { asBuffer, decodeHeaderBytes } from './charset.ts';
-import { decodeEncodedWords } from './encoded-words.ts';
 import { readHeaderBlock } from './header-block.ts';
 import { layOutHtml } from './html-text.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
@@ -67,11 +66,6 @@ export function parseMessage(raw: Uint8Array, options: ParseOptions = {}): Parse
     hasAttachment: attachments.some((attachment) => !attachment.inline),
     unparsable: header.broken || broken,
   };
-}
-
-/** A header value for people: encoded words decoded. */
-export function decodeHeaderValue(value: string): string {
-  return decodeEncodedWords(decodeHeaderBytes(value));
 }
 
 type Convert = (part: Part, decoded: string) => string;

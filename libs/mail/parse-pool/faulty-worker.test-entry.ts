@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { type Job, runJob } from './jobs.ts';
+import { type Job, type Ready, runJob } from './jobs.ts';
 
 // A real parser thread, except that messages which ask for it hang or end it: no message is known that does so to the parser itself.
 const port = parentPort;
@@ -16,3 +16,4 @@ port?.on('message', (job: Job) => {
   const result = runJob(job);
   port.postMessage(result, result.kind === 'part' ? [result.bytes.buffer] : []);
 });
+port?.postMessage({ kind: 'ready' } satisfies Ready);

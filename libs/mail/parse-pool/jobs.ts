@@ -14,6 +14,9 @@ export type JobResult =
   | { kind: 'message'; message: ParsedMessage }
   | { kind: 'part'; bytes: Uint8Array<ArrayBuffer> };
 
+/** What a thread says once, when it has loaded and its first job's time may begin to count. */
+export type Ready = { kind: 'ready' };
+
 /** Does a job in this thread. */
 export function runJob(job: Job): JobResult {
   switch (job.kind) {

@@ -82,7 +82,7 @@ test('the event loop goes on while a message of 25 MB is parsed and its attachme
 
 for (const fault of ['hang', 'throw', 'exit', 'memory']) {
   test(`a message that makes the parser ${fault} is unparsable, the others of its batch are not`, async (t) => {
-    const pool = open(t, { entry: FAULTY, deadlineMs: fault === 'hang' ? 700 : 60_000, inlineBytes: 0, heapMb: 24 });
+    const pool = open(t, { entry: FAULTY, deadlineMs: fault === 'hang' ? 300 : 60_000, inlineBytes: 0, heapMb: 24 });
     const raws = [mail('a'), mail('bad', 100, `X-Fault: ${fault}\r\n`), mail('c')];
     const listings = await pool.summaries(raws);
     assert.deepEqual(
@@ -100,7 +100,7 @@ for (const fault of ['hang', 'throw', 'exit', 'memory']) {
 }
 
 test('what would wait past the cap is refused, and nothing else is', async (t) => {
-  const pool = open(t, { entry: FAULTY, deadlineMs: 700, maxWaitingJobs: 2 });
+  const pool = open(t, { entry: FAULTY, deadlineMs: 300, maxWaitingJobs: 2 });
   const running = pool.full(mail('hang', 100, 'X-Fault: hang\r\n'));
   const waiting = [pool.full(mail('a')), pool.full(mail('b'))];
   await assert.rejects(pool.full(mail('c')), ParsePoolFullError);
@@ -112,7 +112,7 @@ test('what would wait past the cap is refused, and nothing else is', async (t) =
 });
 
 test('an aborted caller waits no longer, whether its job runs or waits', async (t) => {
-  const pool = open(t, { entry: FAULTY, deadlineMs: 700 });
+  const pool = open(t, { entry: FAULTY, deadlineMs: 300 });
   const abort = new AbortController();
   const calls = [pool.full(mail('hang', 100, 'X-Fault: hang\r\n'), abort.signal), pool.full(mail('b'), abort.signal)];
   const after = pool.full(mail('c'));

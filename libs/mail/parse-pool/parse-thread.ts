@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { Job, JobResult } from './jobs.ts';
+import type { Job, JobResult, Ready } from './jobs.ts';
 
 /** The thread was ended by its deadline or by what it was given; the job has no result. */
 export class ParseThreadLostError extends Error {
@@ -13,17 +13,24 @@ export class ParseThreadLostError extends Error {
   }
 }
 
+/** For a thread to load its modules, on a machine that has much to do. */
+const START_MS = 30_000;
+
 /** One worker thread that does one job at a time. Once lost or closed it does none any more. */
 export class ParseThread {
   readonly #worker: Worker;
   #settle: { resolve: (result: JobResult) => void; reject: (error: Error) => void } | undefined;
+  readonly #ready = Promise.withResolvers<void>();
   #ended = false;
 
   /** A message that makes the parser hold more than `heapMb` ends the thread, not the process. */
   constructor(entry: URL, heapMb: number) {
     this.#worker = new Worker(entry, { resourceLimits: { maxOldGenerationSizeMb: heapMb } });
     this.#worker.unref();
-    this.#worker.on('message', (result: JobResult) => this.#settle?.resolve(result));
+    this.#worker.on('message', (message: JobResult | Ready) => {
+      if (message.kind === 'ready') this.#ready.resolve();
+      else this.#settle?.resolve(message);
+    });
     this.#worker.on('messageerror', (error) => this.#lose('crash', error));
     this.#worker.on('error', (error) => this.#lose('crash', error));
     this.#worker.on('exit', () => this.#lose('crash'));
@@ -38,9 +45,12 @@ export class ParseThread {
     const { promise, resolve, reject } = Promise.withResolvers<JobResult>();
     if (this.#ended) throw new ParseThreadLostError('crash');
     this.#settle = { resolve, reject };
-    const timer = setTimeout(() => this.#lose('deadline'), deadlineMs);
+    let timer = setTimeout(() => this.#lose('deadline'), START_MS);
     this.#worker.ref();
     try {
+      await Promise.race([this.#ready.promise, promise]);
+      clearTimeout(timer);
+      timer = setTimeout(() => this.#lose('deadline'), deadlineMs);
       this.#worker.postMessage(job, [buffersOf(job).buffer]);
       return await promise;
     } finally {

@@ -1,7 +1,7 @@
 /** A longer word is cut, in the index and in queries alike. In UTF-16 units. */
 export const MAX_TOKEN_LENGTH = 64;
 /** Of one text; what comes after is not found by search. */
-export const MAX_TOKENS = 50_000;
+const MAX_TOKENS = 50_000;
 /** Text past it, in UTF-16 units, is not looked at. */
 const MAX_TEXT_LENGTH = 1024 * 1024;
 
@@ -32,9 +32,25 @@ const ASCII_WORD = /[a-z0-9]+/g;
 function tokenizeAscii(text: string, maxTokens: number): string[] {
   const words = text.toLowerCase().match(ASCII_WORD) ?? [];
   if (words.length > maxTokens) words.length = maxTokens;
-  for (const [i, word] of words.entries())
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? '';
     if (word.length > MAX_TOKEN_LENGTH) words[i] = word.slice(0, MAX_TOKEN_LENGTH);
+  }
   return words;
+}
+
+/** What separates in every script separates here already; what isn't ASCII is left for folding to tell apart. */
+const RUN = /[a-z0-9\u0080-\uffff]+/g;
+const NOT_ASCII = /[\u0080-\uffff]/;
+
+function tokenizeUnicode(text: string, maxTokens: number): string[] {
+  const tokens: string[] = [];
+  for (const run of text.toLowerCase().match(RUN) ?? []) {
+    if (tokens.length >= maxTokens) break;
+    if (NOT_ASCII.test(run)) tokenizeRun(run, tokens, maxTokens);
+    else tokens.push(run.length > MAX_TOKEN_LENGTH ? cut(run) : run);
+  }
+  return tokens;
 }
 
 const DIACRITICS = /[\p{M}--[\u3099\u309a]]+/gv;
@@ -44,14 +60,12 @@ const FOLDED: Record<string, string> = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', 
 const WORD =
   /([[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]&&[\p{L}\p{N}]]+)|[[\p{L}\p{N}]--[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]]+/gv;
 
-function tokenizeUnicode(text: string, maxTokens: number): string[] {
-  const tokens: string[] = [];
-  for (const [word, unspaced] of fold(text).matchAll(WORD)) {
-    if (tokens.length >= maxTokens) break;
+function tokenizeRun(run: string, tokens: string[], maxTokens: number): void {
+  for (const [word, unspaced] of fold(run).matchAll(WORD)) {
+    if (tokens.length >= maxTokens) return;
     if (unspaced === undefined) tokens.push(word.length > MAX_TOKEN_LENGTH ? cut(word) : word);
     else pushPairs(unspaced, tokens, maxTokens);
   }
-  return tokens;
 }
 
 function fold(text: string): string {
