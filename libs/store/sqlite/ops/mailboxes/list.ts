@@ -79,8 +79,8 @@ function earlier(cursor: ListCursor | undefined, before: number | undefined): Li
   return end <= fromCursor.receivedAt ? { receivedAt: end, id: '' } : fromCursor;
 }
 
-/** Times are 42 bits in the search's rows: until 2109. */
-const latest = 2 ** 42 - 1;
+/** Times are 42 bits in the search's rows: until 2109. One less than fits, for a search ends before the next millisecond's first row. */
+const latest = 2 ** 42 - 2;
 const earliest = 0;
 const endOfTime: ListCursor = { receivedAt: latest, id: '' };
 
