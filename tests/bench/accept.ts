@@ -31,5 +31,7 @@ async function acceptOfWaypost(options: Options): Promise<Figures> {
 }
 
 function acceptOf(server: { port: number; pid: number }, options: Options): Promise<Figures> {
-  return measure(server.pid, options.messages, () => smtpLoad({ port: server.port, to: 'alice@example.test' }, options));
+  return measure(server.pid, options.messages, () =>
+    smtpLoad({ port: server.port, to: 'alice@example.test' }, options),
+  );
 }

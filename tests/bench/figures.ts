@@ -29,9 +29,19 @@ export async function measure(pid: number, count: number, work: () => Promise<nu
 export function printFigures(title: string, figures: Readonly<Record<string, Figures | undefined>>): void {
   console.log(`\n${title}`);
   const present = Object.entries(figures).flatMap(([name, figure]) => (figure === undefined ? [] : [{ name, figure }]));
-  console.table(Object.fromEntries(present.map(({ name, figure }) => [name, { 'msg/s': figure.perSecond, 'CPU s per 10,000': figure.cpuPer10k, 'PSS MB': figure.memoryMb }])));
+  console.table(
+    Object.fromEntries(
+      present.map(({ name, figure }) => [
+        name,
+        { 'msg/s': figure.perSecond, 'CPU s per 10,000': figure.cpuPer10k, 'PSS MB': figure.memoryMb },
+      ]),
+    ),
+  );
   const [first, ...others] = present;
   for (const { name, figure } of others) {
-    if (first !== undefined) console.log(`${first.name} / ${name}: ${(first.figure.perSecond / figure.perSecond).toFixed(2)} times the rate, ${(first.figure.cpuPer10k / figure.cpuPer10k).toFixed(2)} of the CPU`);
+    if (first !== undefined)
+      console.log(
+        `${first.name} / ${name}: ${(first.figure.perSecond / figure.perSecond).toFixed(2)} times the rate, ${(first.figure.cpuPer10k / figure.cpuPer10k).toFixed(2)} of the CPU`,
+      );
   }
 }

@@ -12,7 +12,10 @@ export async function benchMailbox(options: Options): Promise<void> {
   if (!peers) console.log('Postfix and Dovecot are not both installed (Debian: postfix dovecot-lmtpd): no ratio');
   for (let round = 1; round <= options.rounds; round += 1) {
     const waypost = await mailboxOfWaypost(options);
-    printFigures(`into the mailbox, round ${round}`, { waypost, 'Postfix + Dovecot': peers ? await mailboxOfDovecot(options) : undefined });
+    printFigures(`into the mailbox, round ${round}`, {
+      waypost,
+      'Postfix + Dovecot': peers ? await mailboxOfDovecot(options) : undefined,
+    });
   }
 }
 
@@ -53,7 +56,10 @@ async function mailboxOfDovecot(options: Options): Promise<Figures> {
 
 let figures: Figures = { perSecond: 0, cpuPer10k: 0, memoryMb: 0 };
 
-async function untilDelivered(load: () => Promise<number>, delivered: () => Promise<boolean> | boolean): Promise<number> {
+async function untilDelivered(
+  load: () => Promise<number>,
+  delivered: () => Promise<boolean> | boolean,
+): Promise<number> {
   const startedMs = performance.now();
   await load();
   await until('the last message is in the mailbox', 600_000, delivered);

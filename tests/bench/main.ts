@@ -19,8 +19,15 @@ const { values, positionals } = parseArgs({
 });
 const benchmark = benchmarks[positionals[0] ?? ''];
 if (benchmark === undefined) {
-  console.error(`npm run bench -- ${Object.keys(benchmarks).join('|')} [--messages N] [--sessions N] [--bytes N] [--rounds N]`);
+  console.error(
+    `npm run bench -- ${Object.keys(benchmarks).join('|')} [--messages N] [--sessions N] [--bytes N] [--rounds N]`,
+  );
   process.exitCode = 2;
 } else {
-  await benchmark({ messages: Number(values.messages), sessions: Number(values.sessions), bytes: Number(values.bytes), rounds: Number(values.rounds) });
+  await benchmark({
+    messages: Number(values.messages),
+    sessions: Number(values.sessions),
+    bytes: Number(values.bytes),
+    rounds: Number(values.rounds),
+  });
 }

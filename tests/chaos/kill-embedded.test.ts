@@ -52,7 +52,10 @@ describe('SIGKILL under load, embedded', () => {
     }
     await until('nothing waits in the queue', 60_000, async () => {
       const metrics = await (await fetch(`http://127.0.0.1:${waypost.ports.ops}/metrics`)).text();
-      return /waypost_queue_deliveries\{state="queued"\} 0/.test(metrics) && /waypost_queue_deliveries\{state="leased"\} 0/.test(metrics);
+      return (
+        /waypost_queue_deliveries\{state="queued"\} 0/.test(metrics) &&
+        /waypost_queue_deliveries\{state="leased"\} 0/.test(metrics)
+      );
     });
     assert.ok(ledger.acknowledgedCount >= kills * 50);
     const faults: string[] = [];

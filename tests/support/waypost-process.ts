@@ -30,7 +30,10 @@ export interface WaypostProcess {
 export const adminPassword = 'correct horse battery staple';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-export async function startWaypost(environment: Readonly<Record<string, string>> = {}, services: readonly string[] = []): Promise<WaypostProcess> {
+export async function startWaypost(
+  environment: Readonly<Record<string, string>> = {},
+  services: readonly string[] = [],
+): Promise<WaypostProcess> {
   const dataDir = mkdtempSync(join(tmpdir(), 'waypost-e2e-'));
   const [mx, submission, submissions, lmtp, http, ops] = await freePorts(6);
   const ports = { mx: mx!, submission: submission!, submissions: submissions!, lmtp: lmtp!, http: http!, ops: ops! };

@@ -38,7 +38,10 @@ export function downloadRoutes({ raw, parsePool }: { raw: RawMessages; parsePool
       access: 'account',
       scope: 'mail:read',
       params: AttachmentPath,
-      replies: { 200: { description: 'Its bytes with its own type', contentType: 'application/octet-stream' }, 404: 'problem' },
+      replies: {
+        200: { description: 'Its bytes with its own type', contentType: 'application/octet-stream' },
+        404: 'problem',
+      },
       handle: ({ params, caller, response, signal }) =>
         raw.withWhole(accountOf(caller, params), params.id, async (_row, bytes) => {
           const parsed = await parsePool.full(bytes, signal);
@@ -59,7 +62,10 @@ function setDownloadHeaders(response: Response, type: string, name: string): voi
   response.setHeader('content-type', /^[\w.+-]{1,63}\/[\w.+-]{1,63}$/.test(type) ? type : 'application/octet-stream');
   // RFC 6266 §4.3 and RFC 8187: the plain name in ASCII, the whole one in UTF-8.
   const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, '_').slice(0, 200);
-  const whole = encodeURIComponent(name.slice(0, 200).toWellFormed()).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  const whole = encodeURIComponent(name.slice(0, 200).toWellFormed()).replace(
+    /['()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   response.setHeader('content-disposition', `attachment; filename="${plain}"; filename*=UTF-8''${whole}`);
   response.setHeader('x-content-type-options', 'nosniff');
   response.setHeader('content-security-policy', "default-src 'none'; sandbox");

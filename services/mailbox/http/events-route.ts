@@ -15,7 +15,15 @@ export interface EventStreams {
   close(): Promise<void>;
 }
 
-export function eventStreams({ bus, mailboxes, metrics }: { bus: Bus; mailboxes: Mailboxes; metrics: Registry }): EventStreams {
+export function eventStreams({
+  bus,
+  mailboxes,
+  metrics,
+}: {
+  bus: Bus;
+  mailboxes: Mailboxes;
+  metrics: Registry;
+}): EventStreams {
   const streams = new Map<string, Set<Stream>>();
   let count = 0;
   let subscription: Subscription | undefined;
@@ -48,19 +56,32 @@ export function eventStreams({ bus, mailboxes, metrics }: { bus: Bus; mailboxes:
     path: '/api/v1/accounts/:account/events',
     operationId: 'streamEvents',
     summary: 'Server-sent events: `state` whenever something in the account has changed',
-    description: 'The id of each event is the state token; Last-Event-ID resumes: one event at once when the state has moved on since.',
+    description:
+      'The id of each event is the state token; Last-Event-ID resumes: one event at once when the state has moved on since.',
     tags: ['messages'],
     access: 'account',
     scope: 'mail:read',
     params: AccountPath,
-    replies: { 200: { description: 'event: state, data: { "state": "…" }', contentType: 'text/event-stream' }, 404: 'problem', 429: 'problem' },
+    replies: {
+      200: { description: 'event: state, data: { "state": "…" }', contentType: 'text/event-stream' },
+      404: 'problem',
+      429: 'problem',
+    },
     handle: async ({ params, caller, request, response }) => {
       const accountId = accountOf(caller, params);
       const lastSeen = request.headers['last-event-id'];
-      const stream = new Stream(response, () => mailboxes.state(accountId), typeof lastSeen === 'string' ? lastSeen : undefined);
+      const stream = new Stream(
+        response,
+        () => mailboxes.state(accountId),
+        typeof lastSeen === 'string' ? lastSeen : undefined,
+      );
       add(accountId, stream);
       response.once('close', () => remove(accountId, stream));
-      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+      response.writeHead(200, {
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+      });
       response.flushHeaders();
       await stream.look(false);
       return 'handled';

@@ -20,14 +20,20 @@ export function listRoute({ mailboxes }: { mailboxes: Mailboxes }): Route {
     params: AccountPath,
     query: MessageQuery,
     replies: {
-      200: { description: 'A page; `state` is that of the account it was read from', schema: listOf(MessageItemSchema).extend({ state: z.string() }) },
+      200: {
+        description: 'A page; `state` is that of the account it was read from',
+        schema: listOf(MessageItemSchema).extend({ state: z.string() }),
+      },
       400: 'problem',
       404: 'problem',
     },
     handle: async ({ params, query, caller }) => {
       const accountId = accountOf(caller, params);
       const cursor = query.cursor === undefined ? undefined : decodeCursor(cursorSchema, query.cursor);
-      const page = await mailboxes.list(accountId, filterOf(query), { limit: query.limit, ...(cursor === undefined ? {} : { cursor }) });
+      const page = await mailboxes.list(accountId, filterOf(query), {
+        limit: query.limit,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
       const nextCursor = page.next === null ? null : encodeCursor(page.next);
       return { status: 200, body: { items: page.messages.map(messageItem), nextCursor, state: page.state } };
     },

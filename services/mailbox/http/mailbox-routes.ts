@@ -6,7 +6,13 @@ import { accountOf } from './caller-account.ts';
 import { AccountPath, listOf, MailboxPatch, MailboxPath, MailboxSchema, NewMailbox } from './schemas.ts';
 
 /** `/api/v1/accounts/{account}/mailboxes`: the folders of an account. */
-export function mailboxesRoutes({ mailboxes, announcer }: { mailboxes: Mailboxes; announcer: Announcer }): readonly Route[] {
+export function mailboxesRoutes({
+  mailboxes,
+  announcer,
+}: {
+  mailboxes: Mailboxes;
+  announcer: Announcer;
+}): readonly Route[] {
   return [
     defineRoute({
       method: 'get',
@@ -17,7 +23,10 @@ export function mailboxesRoutes({ mailboxes, announcer }: { mailboxes: Mailboxes
       access: 'account',
       scope: 'mail:read',
       params: AccountPath,
-      replies: { 200: { description: 'The mailboxes', schema: listOf(MailboxSchema).extend({ state: z.string() }) }, 404: 'problem' },
+      replies: {
+        200: { description: 'The mailboxes', schema: listOf(MailboxSchema).extend({ state: z.string() }) },
+        404: 'problem',
+      },
       handle: async ({ params, caller }) => {
         const { state, mailboxes: items } = await mailboxes.mailboxes(accountOf(caller, params));
         return { status: 200, body: { items, nextCursor: null, state } };
@@ -74,7 +83,11 @@ export function mailboxesRoutes({ mailboxes, announcer }: { mailboxes: Mailboxes
       query: z.strictObject({ moveTo: z.string().max(64).optional() }),
       replies: { 204: { description: 'Deleted' }, 404: 'problem', 409: 'problem' },
       handle: async ({ params, query, caller }) => {
-        await mailboxes.deleteMailbox(accountOf(caller, params), params.id, query.moveTo === undefined ? {} : { moveTo: query.moveTo });
+        await mailboxes.deleteMailbox(
+          accountOf(caller, params),
+          params.id,
+          query.moveTo === undefined ? {} : { moveTo: query.moveTo },
+        );
         announcer.changed(caller.accountId);
         return { status: 204 };
       },

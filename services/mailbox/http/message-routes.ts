@@ -31,7 +31,10 @@ export function messageRoutes({ mailboxes, raw, parsePool, clock, announcer }: M
       access: 'account',
       scope: 'mail:read',
       params: MessagePath,
-      replies: { 200: { description: 'The message; ETag names this version of it', schema: MessageSchema }, 404: 'problem' },
+      replies: {
+        200: { description: 'The message; ETag names this version of it', schema: MessageSchema },
+        404: 'problem',
+      },
       handle: ({ params, caller, signal }) =>
         raw.withWhole(accountOf(caller, params), params.id, async (row, bytes) => {
           const parsed = await parsePool.full(bytes, signal);
@@ -49,13 +52,23 @@ export function messageRoutes({ mailboxes, raw, parsePool, clock, announcer }: M
       scope: 'mail:write',
       params: MessagePath,
       body: MessagePatchSchema,
-      replies: { 200: { description: 'As it is now', schema: MessageItemSchema }, 404: 'problem', 409: 'problem', 412: 'problem' },
+      replies: {
+        200: { description: 'As it is now', schema: MessageItemSchema },
+        404: 'problem',
+        409: 'problem',
+        412: 'problem',
+      },
       handle: async ({ params, body, caller, request }) => {
         const patch = {
           ...(body.keywords === undefined ? {} : { keywords: lowerCased(asFlags(body.keywords)) }),
           ...(body.mailboxIds === undefined ? {} : { mailboxIds: asFlags(body.mailboxIds) }),
         };
-        const row = await mailboxes.update(accountOf(caller, params), params.id, patch, ifMatch(request.headers['if-match']));
+        const row = await mailboxes.update(
+          accountOf(caller, params),
+          params.id,
+          patch,
+          ifMatch(request.headers['if-match']),
+        );
         announcer.changed(caller.accountId);
         return { status: 200, body: messageItem(row), headers: { etag: etagOf(row) } };
       },
@@ -85,14 +98,21 @@ export function messageRoutes({ mailboxes, raw, parsePool, clock, announcer }: M
 }
 
 /** To the trash, or out of it for good. Another change in between is looked at again, except where the caller has said which version it means. */
-async function discard(mailboxes: Mailboxes, accountId: string, id: string, condition: { ifModseq?: number }, now: number): Promise<void> {
+async function discard(
+  mailboxes: Mailboxes,
+  accountId: string,
+  id: string,
+  condition: { ifModseq?: number },
+  now: number,
+): Promise<void> {
   const { mailboxes: all } = await mailboxes.mailboxes(accountId);
   const trash = all.find((mailbox) => mailbox.role === 'trash');
   for (let tries = 1; ; tries += 1) {
     const row = await mailboxes.get(accountId, id);
     const version = { ifModseq: condition.ifModseq ?? row.modseq };
     try {
-      if (trash === undefined || row.mailboxIds.includes(trash.id)) await mailboxes.destroy(accountId, id, { ...version, now });
+      if (trash === undefined || row.mailboxIds.includes(trash.id))
+        await mailboxes.destroy(accountId, id, { ...version, now });
       else await mailboxes.update(accountId, id, { mailboxIds: onlyIn(row, trash.id) }, version);
       return;
     } catch (error) {

@@ -40,7 +40,12 @@ export type Idempotency = NonNullable<AcceptedMessage['idempotency']>;
 /** Composing and sending for the API: the account's own sender, deliverable recipients, one accept with the copy for Sent. */
 export interface Outbox {
   /** Problems: `senderNotOwned`, `recipientsRefused`, `tooManyRecipients`, `messageTooLarge`, `idempotencyMismatch`, and those of the store. */
-  send(caller: SendCaller, request: SendRequest, idempotency: Idempotency | undefined, signal: AbortSignal): Promise<Sent>;
+  send(
+    caller: SendCaller,
+    request: SendRequest,
+    idempotency: Idempotency | undefined,
+    signal: AbortSignal,
+  ): Promise<Sent>;
   keepDraft(caller: SendCaller, request: SendRequest): Promise<Sent>;
   /** What the key has sent within 24 h; `idempotencyMismatch` when it was another request. */
   sentBefore(idempotency: Idempotency): Promise<Sent | undefined>;
@@ -85,7 +90,14 @@ async function send(
     },
     deps.ranks,
   );
-  const hop = { protocol: 'HTTP', hostname: deps.settings.hostname, messageId: id, authenticated: true, smtputf8: envelope.smtputf8, atMs: nowMs } as const;
+  const hop = {
+    protocol: 'HTTP',
+    hostname: deps.settings.hostname,
+    messageId: id,
+    authenticated: true,
+    smtputf8: envelope.smtputf8,
+    atMs: nowMs,
+  } as const;
   const result = await acceptMessage(deps, {
     messageId: id,
     acceptedAt: nowMs,
@@ -156,10 +168,16 @@ function withoutTag(address: { key: string; localPart: string }): string {
 }
 
 /** Every recipient must have somewhere to go, else nothing is sent and the problem lists those that haven't. */
-async function deliverable(resolver: Resolver, request: SendRequest, signal: AbortSignal): Promise<ResolvedRecipient[]> {
+async function deliverable(
+  resolver: Resolver,
+  request: SendRequest,
+  signal: AbortSignal,
+): Promise<ResolvedRecipient[]> {
   const emails = [...request.to, ...request.cc, ...request.bcc].map(({ email }) => email);
-  if (emails.length === 0) throw new Problem(422, 'noRecipients', 'There is nobody to send to', 'name somebody in to, cc or bcc');
-  if (emails.length > maxRecipients) throw new Problem(422, 'tooManyRecipients', 'Too many recipients', `at most ${maxRecipients}`);
+  if (emails.length === 0)
+    throw new Problem(422, 'noRecipients', 'There is nobody to send to', 'name somebody in to, cc or bcc');
+  if (emails.length > maxRecipients)
+    throw new Problem(422, 'tooManyRecipients', 'Too many recipients', `at most ${maxRecipients}`);
   const refused: { email: string; reason: string }[] = [];
   const recipients: ResolvedRecipient[] = [];
   for (const email of emails) {
@@ -173,13 +191,18 @@ async function deliverable(resolver: Resolver, request: SendRequest, signal: Abo
     else refused.push({ email, reason: resolution.kind === 'remote' ? 'noOutgoingMail' : resolution.kind });
   }
   if (refused.length > 0) {
-    throw new Problem(422, 'recipientsRefused', 'Some recipients can’t be delivered to', 'nothing was sent', { recipients: refused });
+    throw new Problem(422, 'recipientsRefused', 'Some recipients can’t be delivered to', 'nothing was sent', {
+      recipients: refused,
+    });
   }
   return recipients;
 }
 
 async function composeFor(deps: OutboxDeps, request: SendRequest, from: Sender, id: string) {
-  const withName = ({ name, email }: { name?: string | null | undefined; email: string }) => ({ name: name ?? null, email });
+  const withName = ({ name, email }: { name?: string | null | undefined; email: string }) => ({
+    name: name ?? null,
+    email,
+  });
   const composed = await compose({
     messageId: messageIdHeader(deps, id),
     date: deps.clock.nowMs(),
@@ -192,11 +215,20 @@ async function composeFor(deps: OutboxDeps, request: SendRequest, from: Sender, 
     subject: request.subject,
     ...(request.text === undefined ? {} : { text: request.text }),
     ...(request.html === undefined ? {} : { html: request.html }),
-    attachments: request.attachments.map(({ name, type, content }) => ({ name, type, content: Buffer.from(content, 'base64') })),
+    attachments: request.attachments.map(({ name, type, content }) => ({
+      name,
+      type,
+      content: Buffer.from(content, 'base64'),
+    })),
     ...(request.inReplyTo === undefined ? {} : { inReplyTo: request.inReplyTo }),
   });
   if (composed.raw.length > deps.settings.maxMessageBytes) {
-    throw new Problem(413, 'messageTooLarge', 'The message is too large', `at most ${deps.settings.maxMessageBytes} bytes`);
+    throw new Problem(
+      413,
+      'messageTooLarge',
+      'The message is too large',
+      `at most ${deps.settings.maxMessageBytes} bytes`,
+    );
   }
   return composed;
 }

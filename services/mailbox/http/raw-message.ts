@@ -5,7 +5,10 @@ import type { Mailboxes, MessageRow } from '../../../libs/store/ports/mailboxes.
 
 /** The bytes of stored messages: streamed when they are sent as they are, gathered (within a cap for the whole process) when they must be parsed. */
 export interface RawMessages {
-  open(accountId: string, id: string): Promise<{ message: MessageRow; sizeBytes: number; bytes: AsyncIterable<Uint8Array> }>;
+  open(
+    accountId: string,
+    id: string,
+  ): Promise<{ message: MessageRow; sizeBytes: number; bytes: AsyncIterable<Uint8Array> }>;
   /** Runs `use` on the whole message; `overloaded` (503) when too many bytes are held already. */
   withWhole<T>(accountId: string, id: string, use: (message: MessageRow, raw: Buffer) => Promise<T>): Promise<T>;
 }
@@ -19,7 +22,8 @@ export function rawMessages({ mailboxes, blobs }: { mailboxes: Mailboxes; blobs:
   async function open(accountId: string, id: string) {
     const { message, trace, reversePath, body } = await mailboxes.raw(accountId, id);
     const prefix = message.blobId.startsWith(appendedPrefix) ? Buffer.alloc(0) : rawPrefix(reversePath, trace);
-    const rest: AsyncIterable<Uint8Array> | readonly Uint8Array[] = body.kind === 'inline' ? [body.bytes] : blobs.read(body.ref);
+    const rest: AsyncIterable<Uint8Array> | readonly Uint8Array[] =
+      body.kind === 'inline' ? [body.bytes] : blobs.read(body.ref);
     return { message, sizeBytes: message.sizeBytes, bytes: joined(prefix, rest) };
   }
 
@@ -45,7 +49,10 @@ export function rawMessages({ mailboxes, blobs }: { mailboxes: Mailboxes; blobs:
 /** A message that was never delivered (a draft, an upload) has no trace and no Return-Path. */
 export const appendedPrefix = 'append:';
 
-async function* joined(prefix: Buffer, rest: AsyncIterable<Uint8Array> | readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+async function* joined(
+  prefix: Buffer,
+  rest: AsyncIterable<Uint8Array> | readonly Uint8Array[],
+): AsyncGenerator<Uint8Array> {
   if (prefix.length > 0) yield prefix;
   yield* rest;
 }

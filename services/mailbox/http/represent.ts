@@ -35,7 +35,13 @@ export function wholeMessage(row: MessageRow, parsed: ParsedMessage) {
     headers: parsed.headers,
     text: parsed.text,
     html: parsed.html ?? null,
-    attachments: parsed.attachments.map(({ n, name, type, size, cid }) => ({ n, name: name ?? null, type, size, cid: cid ?? null })),
+    attachments: parsed.attachments.map(({ n, name, type, size, cid }) => ({
+      n,
+      name: name ?? null,
+      type,
+      size,
+      cid: cid ?? null,
+    })),
   };
 }
 

@@ -21,7 +21,10 @@ export const MailboxSchema = z
 const mailboxName = z.string().min(1).max(255).meta({ description: '1 to 255 bytes, no control characters' });
 
 export const NewMailbox = z.strictObject({ name: mailboxName, parentId: z.string().nullable().default(null) });
-export const MailboxPatch = z.strictObject({ name: mailboxName.optional(), parentId: z.string().nullable().optional() });
+export const MailboxPatch = z.strictObject({
+  name: mailboxName.optional(),
+  parentId: z.string().nullable().optional(),
+});
 
 export const AddressSchema = z.object({ name: z.string().nullable(), email: z.string() }).meta({ id: 'EmailAddress' });
 
@@ -70,7 +73,12 @@ export const MessageSchema = MessageItemSchema.extend({
 }).meta({ id: 'Message' });
 
 /** RFC 9051 §2.3.2 and RFC 8621 §4.1.1: an atom of 1 to 255 characters. */
-const keyword = z.string().regex(/^[\x21\x23\x24\x26\x27\x2b-\x5b\x5e-\x7a\x7c\x7e]{1,255}$/, 'a keyword of 1 to 255 printable ASCII characters without ( ) { ] % * " \\');
+const keyword = z
+  .string()
+  .regex(
+    /^[\x21\x23\x24\x26\x27\x2b-\x5b\x5e-\x7a\x7c\x7e]{1,255}$/,
+    'a keyword of 1 to 255 printable ASCII characters without ( ) { ] % * " \\',
+  );
 
 const merge = (key: z.ZodType<string>) => z.record(key, z.union([z.boolean(), z.null()]));
 
@@ -101,7 +109,10 @@ export const MessageQuery = z.strictObject({
   ...listPage,
 });
 
-const recipient = z.strictObject({ name: z.string().max(500).nullable().optional(), email: z.string().min(1).max(320) });
+const recipient = z.strictObject({
+  name: z.string().max(500).nullable().optional(),
+  email: z.string().min(1).max(320),
+});
 const recipients = z.array(recipient).max(1000).default([]);
 
 export const NewMessage = z.strictObject({
@@ -114,10 +125,20 @@ export const NewMessage = z.strictObject({
   text: z.string().optional(),
   html: z.string().optional(),
   attachments: z
-    .array(z.strictObject({ name: z.string().min(1).max(255), type: z.string().min(3).max(127).default('application/octet-stream'), content: z.base64() }))
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(255),
+        type: z.string().min(3).max(127).default('application/octet-stream'),
+        content: z.base64(),
+      }),
+    )
     .max(100)
     .default([]),
-  inReplyTo: z.string().max(998).optional().meta({ description: 'Message-ID that this answers, without angle brackets' }),
+  inReplyTo: z
+    .string()
+    .max(998)
+    .optional()
+    .meta({ description: 'Message-ID that this answers, without angle brackets' }),
   sendAt: z.iso.datetime({ offset: true }).optional(),
   draft: z.boolean().default(false),
 });
@@ -136,4 +157,5 @@ export const ChangesSchema = z.object({
   hasMore: z.boolean(),
 });
 
-export const listOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() });

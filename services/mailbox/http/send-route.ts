@@ -35,7 +35,8 @@ export function sendRoute({ outbox }: { outbox: Outbox }): Route {
       accountOf(caller, params);
       if (body.draft) return { status: 201, body: await outbox.keepDraft(caller, body) };
       const key = idempotencyKey(request.headers['idempotency-key']);
-      const idempotency = key === undefined ? undefined : { accountId: caller.accountId, key, requestHash: hashOf(body) };
+      const idempotency =
+        key === undefined ? undefined : { accountId: caller.accountId, key, requestHash: hashOf(body) };
       const before = idempotency === undefined ? undefined : await outbox.sentBefore(idempotency);
       if (before !== undefined) return { status: 202, body: before };
       return { status: 202, body: await outbox.send(caller, body, idempotency, signal) };
@@ -50,7 +51,8 @@ const maxRequestBytes = 34 * 1024 * 1024;
 function idempotencyKey(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
   const key = (Array.isArray(header) ? header.join(',') : header).replace(/^"(.*)"$/, '$1');
-  if (key.length === 0 || key.length > 255) throw problem('invalidRequest', 'Idempotency-Key takes 1 to 255 characters');
+  if (key.length === 0 || key.length > 255)
+    throw problem('invalidRequest', 'Idempotency-Key takes 1 to 255 characters');
   return key;
 }
 
