@@ -24,7 +24,6 @@ export class BodyCollector {
   readonly #memory: DataMemory;
   readonly #blobs: Blobs;
   readonly #maxHeaderBytes: number;
-  readonly #abort = new AbortController();
   #heldBytes = startBytes;
   /** The octets so far, while they are in memory; `#length` of them are used. */
   #bytes: Buffer = Buffer.alloc(0);
@@ -34,7 +33,7 @@ export class BodyCollector {
   /** A copy of it, once the octets have left the memory. */
   #header: Buffer | undefined;
   #searchedTo = 0;
-  #stream: { channel: ByteChannel; stored: ReturnType<Blobs['put']> } | undefined;
+  #stream: { channel: ByteChannel; stored: ReturnType<Blobs['put']>; abort: AbortController } | undefined;
   #fault: CollectorFault | undefined;
 
   /** Undefined when there is no memory for one more message. */
@@ -80,7 +79,7 @@ export class BodyCollector {
   /** Gives the memory back and stops what is being stored. */
   release(): void {
     this.#stream?.channel.abort();
-    this.#abort.abort();
+    this.#stream?.abort.abort();
     this.#bytes = Buffer.alloc(0);
     this.#memory.give(this.#heldBytes);
     this.#heldBytes = 0;
@@ -142,12 +141,13 @@ export class BodyCollector {
     this.#header = Buffer.from(this.header);
     this.#bytes = Buffer.alloc(0);
     const channel = new ByteChannel();
-    const stored = this.#blobs.put(channel, this.#abort.signal);
+    const abort = new AbortController();
+    const stored = this.#blobs.put(channel, abort.signal);
     stored.catch((error: unknown) => {
       this.#fault ??= { kind: 'store', error };
       channel.close();
     });
-    this.#stream = { channel, stored };
+    this.#stream = { channel, stored, abort };
     if (first.length > 0) await channel.push(first);
     this.#keepOnly(startBytes + this.#header.length);
     await channel.push(content);

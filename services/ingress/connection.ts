@@ -20,7 +20,6 @@ type Done = () => void;
 export class IngressConnection extends SMTPConnection {
   readonly #context: IngressContext;
   readonly #kind: ListenerKind;
-  readonly #closed = new AbortController();
   readonly #sessionTimer: NodeJS.Timeout;
   #transaction: Transaction | undefined;
   #reception: Reception | undefined;
@@ -99,7 +98,6 @@ export class IngressConnection extends SMTPConnection {
   override _onClose(): void {
     clearTimeout(this.#sessionTimer);
     clearTimeout(this.#dataTimer);
-    this.#closed.abort();
     this.#reception?.release();
     this.#reception = undefined;
     super._onClose();
@@ -128,8 +126,7 @@ export class IngressConnection extends SMTPConnection {
   }
 
   override handler_RCPT(command: Buffer, callback: Done): void {
-    if (this.#transaction)
-      this.#answer(rcptCommand(command.toString(), this.#transaction, this.#context, this.#closed.signal), callback);
+    if (this.#transaction) this.#answer(rcptCommand(command.toString(), this.#transaction, this.#context), callback);
     else this.#refuse(reply(503, '5.5.1', 'Send MAIL first'), callback);
   }
 
@@ -307,8 +304,7 @@ export class IngressConnection extends SMTPConnection {
 
   /** What wasn't foreseen, or the directory's absence. */
   #failure(error: unknown): Reply {
-    if (!this.#closed.signal.aborted)
-      this.#context.log.warn({ err: error, ...this.#who }, 'a command could not be answered');
+    this.#context.log.warn({ err: error, ...this.#who }, 'a command could not be answered');
     return reply(451, '4.3.0', 'Something we need is not reachable, try again later');
   }
 }

@@ -9,12 +9,7 @@ import type { Transaction } from './transaction.ts';
 /**
  * The answer to RCPT (RFC 5321 §4.1.1.3), each on its own; one of 250 has added the recipient to the transaction. Rejects when the directory can't be asked.
  */
-export async function rcptCommand(
-  line: string,
-  transaction: Transaction,
-  context: IngressContext,
-  signal: AbortSignal,
-): Promise<Reply> {
+export async function rcptCommand(line: string, transaction: Transaction, context: IngressContext): Promise<Reply> {
   const command = parsePathCommand('RCPT TO', line);
   if (!command) return reply(501, '5.5.4', 'Syntax: RCPT TO:<address>');
   for (const keyword of command.params.keys())
@@ -27,7 +22,7 @@ export async function rcptCommand(
     return reply(553, '5.6.7', 'An address beyond ASCII needs SMTPUTF8');
   // RFC 5321 §4.5.3.1.10
   if (transaction.recipients.length >= maxRecipients) return tooManyRecipients;
-  const [resolution] = await context.resolver.resolve([path], signal);
+  const [resolution] = await context.resolver.resolve([path]);
   return resolution ? addRecipient(path, resolution, transaction) : unknown;
 }
 
