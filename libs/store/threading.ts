@@ -41,7 +41,7 @@ export function baseSubject(subject: string): { base: string; answers: boolean }
   let answers = false;
   for (let round = 0; round < maxMarks; round += 1) {
     const mark = answerMark.exec(rest) ?? otherMark.exec(rest);
-    if (mark === null || mark[0] === rest) break;
+    if (mark === null) break;
     if (answerMark.test(rest)) answers = true;
     rest = rest.slice(mark[0].length).trim();
   }

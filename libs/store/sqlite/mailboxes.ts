@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { NotFound } from '../errors.ts';
 import { isUnread, normalKeywords } from '../mailbox-rules.ts';
 import type { AppendedMessage, LocalDelivery, Mailboxes, MessageRow, MessageSummary } from '../ports/mailboxes.ts';
+import type { Body } from '../ports/spool.ts';
 import { threadKeys } from '../threading.ts';
 import type { Engine } from './engine/engine.ts';
 import type { PreparedDelivery } from './ops/mailboxes/deliver.ts';
@@ -50,7 +51,8 @@ export function sqliteMailboxes(engine: Engine): Mailboxes {
       parseRow(await engine.write('mailboxes.update', { accountId, id, patch, ...options })),
     destroy: (accountId, id, options) => engine.write('mailboxes.destroy', { accountId, id, ...options }),
     async append(accountId, message) {
-      const { id, body, role, sha256 } = message;
+      const { id, role, sha256 } = message;
+      const body = exactBody(message.body);
       const prepared = { ...prepareMessage(message, { messageId: id, kind: 'append' }), accountId, role, body, sha256 };
       const bytes = prepared.summary.length + (body.kind === 'inline' ? body.bytes.byteLength : 0);
       return parseRow(await engine.write('mailboxes.append', prepared, bytes));
@@ -119,6 +121,12 @@ function onlySummary(summary: MessageSummary): MessageSummary {
   const { from, to, cc, subject, messageIdHeader, inReplyTo, references, sentAt, preview, hasAttachment, unparsable } =
     summary;
   return { from, to, cc, subject, messageIdHeader, inReplyTo, references, sentAt, preview, hasAttachment, unparsable };
+}
+
+/** Structured clone copies the whole buffer behind a view, and small Buffers share one. */
+function exactBody(body: Body): Body {
+  if (body.kind === 'blob' || body.bytes.byteLength === body.bytes.buffer.byteLength) return body;
+  return { kind: 'inline', bytes: new Uint8Array(body.bytes) };
 }
 
 /** 52 bits: small keys, and a collision within one account is not to be expected (it would join two threads). */

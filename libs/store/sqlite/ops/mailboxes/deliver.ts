@@ -38,14 +38,15 @@ function workOf(connection: Connection, accountId: string): AccountWork | undefi
 }
 
 function deliverOne(connection: Connection, work: AccountWork, delivery: PreparedDelivery, now: number): LocalAnswer {
-  const over = work.isOver(delivery.sizeBytes);
-  if (over && !isThere(connection, work, delivery)) return { answer: 'overQuota' };
-  const settled = settleDelivered(connection, delivery.deliveryId, delivery.claim, '250 2.1.5 delivered', now);
-  if (settled === 'stale') return isThere(connection, work, delivery) ? { answer: 'duplicate' } : { answer: 'stale' };
-  if (over) return { answer: 'duplicate' };
+  const { deliveryId, claim } = delivery;
+  const isDuplicate = isThere(connection, work, delivery);
+  if (!isDuplicate && work.isOver(delivery.sizeBytes)) return { answer: 'overQuota' };
+  const settled = settleDelivered(connection, deliveryId, claim, '250 2.1.5 delivered', now);
+  // A repeat after a lost answer: its row has been settled by then, and the message is there.
+  if (isDuplicate) return { answer: 'duplicate' };
+  if (settled === 'stale') return { answer: 'stale' };
   const inserted = insertMessage(connection, work, work.mailboxOfRole(delivery.role), delivery);
-  if (inserted === undefined) return { answer: 'duplicate' };
-  return { answer: 'delivered', ...inserted, overQuotaNow: work.isOver(0) };
+  return { answer: 'delivered', ...inserted, overQuotaNow: work.isOver(1) };
 }
 
 /** True when the account has this copy, or had it and expunged it. */

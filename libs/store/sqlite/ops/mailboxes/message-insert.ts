@@ -1,7 +1,7 @@
 import { newId } from '../../../../runtime/ids.ts';
 import type { Connection } from '../../engine/connection.ts';
 import type { AccountWork, WorkedMailbox } from './account-work.ts';
-import { rememberThread, type ThreadHashes, threadOf } from './thread-of.ts';
+import { joinThread, type ThreadHashes } from './thread-of.ts';
 
 /** What a new message brings, prepared on the main thread so that the writer only binds it. */
 export interface NewMessage {
@@ -18,24 +18,23 @@ export interface NewMessage {
   thread: ThreadHashes;
 }
 
-/** Adds the message to the account and to one mailbox; undefined when the account has this copy already (an expunged one too). */
+/** Adds the message to the account and to one mailbox. The caller has seen that the account hasn't this copy, nor had it. */
 export function insertMessage(
   connection: Connection,
   work: AccountWork,
   mailbox: WorkedMailbox,
   message: NewMessage,
   id: string = newId(),
-): { id: string; modseq: number } | undefined {
+): { id: string; modseq: number } {
   const { receivedAt } = message;
-  const threadId = threadOf(connection, work.account, message.thread, { id, receivedAt });
-  const modseq = work.modseq + 1;
+  const threadId = joinThread(connection, work.account, message.thread, { id, receivedAt });
+  const modseq = work.nextModseq();
   const unread = Number(message.unread);
   const hasAttachment = Number(message.hasAttachment);
-  const { changes, lastId: n } = connection.insert(
+  const { lastId: n } = connection.insert(
     `INSERT INTO messages (account, id, message_id, kind, thread_id, mailboxes, keywords, received_at, size, unread, has_attachment,
        modseq, created_modseq, summary)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)
-     ON CONFLICT (message_id, account, kind) DO NOTHING`,
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)`,
     work.account,
     id,
     message.messageId,
@@ -50,11 +49,8 @@ export function insertMessage(
     modseq,
     message.summary,
   );
-  if (changes === 0) return undefined;
-  work.nextModseq();
   work.use(message.sizeBytes, 1);
   putIntoMailbox(connection, work, mailbox, { n, id, receivedAt, unread, hasAttachment });
-  rememberThread(connection, work.account, message.thread, { threadId, receivedAt });
   connection.run('INSERT INTO search_pending (n) VALUES (?)', n);
   return { id, modseq };
 }

@@ -9,57 +9,51 @@ export interface ThreadHashes {
   joinsBySubject: boolean;
 }
 
-/** The thread that the message joins (see libs/store/threading.ts), or `id`: it begins one, which is called after it. */
-export function threadOf(
+/**
+ * The thread that the message joins (see libs/store/threading.ts), or `id`: it begins one, which is called after it. From now on the thread is
+ * known by the message's own id, by all that it refers to, and by its subject.
+ */
+export function joinThread(
   connection: Connection,
   account: number,
   keys: ThreadHashes,
   message: { id: string; receivedAt: number },
 ): string {
-  const hashes = keys.own === null ? keys.references : [keys.own, ...keys.references];
-  for (const hash of hashes) {
-    const known = find(connection, account, hash);
-    if (known !== undefined) return known.thread_id;
+  const { id, receivedAt } = message;
+  const remember = (hash: number, threadId: string): boolean =>
+    connection.run(rememberSql, account, hash, threadId, receivedAt) > 0;
+
+  // Most mail begins a thread: then one insert both asks and answers whether its own id was known.
+  const beginsOne = keys.references.length === 0 && !keys.joinsBySubject;
+  const isNew = beginsOne && (keys.own === null || remember(keys.own, id));
+  const threadId = isNew ? id : (knownThread(connection, account, keys, receivedAt) ?? id);
+  if (!isNew) {
+    if (keys.own !== null) remember(keys.own, threadId);
+    for (const hash of keys.references) remember(hash, threadId);
   }
-  if (!keys.joinsBySubject || keys.subject === null) return message.id;
-  const known = find(connection, account, keys.subject);
-  return known !== undefined && message.receivedAt - known.at <= joinBySubjectMs ? known.thread_id : message.id;
+  if (keys.subject !== null) connection.run(subjectSql, account, keys.subject, threadId, receivedAt);
+  return threadId;
 }
 
-/** Makes the thread known under the message's own id, all that it refers to, and its subject. */
-export function rememberThread(
+function knownThread(
   connection: Connection,
   account: number,
   keys: ThreadHashes,
-  thread: { threadId: string; receivedAt: number },
-): void {
-  if (keys.own !== null) remember(connection, account, keys.own, thread);
-  for (const hash of keys.references) remember(connection, account, hash, thread);
-  if (keys.subject === null) return;
-  connection.run(
-    `INSERT INTO thread_references (account, hash, thread_id, at) VALUES (?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET thread_id = excluded.thread_id, at = max(at, excluded.at)`,
-    account,
-    keys.subject,
-    thread.threadId,
-    thread.receivedAt,
-  );
+  receivedAt: number,
+): string | undefined {
+  const find = (hash: number): { thread_id: string; at: number } | undefined =>
+    connection.get('SELECT thread_id, at FROM thread_references WHERE account = ? AND hash = ?', account, hash);
+
+  for (const hash of keys.own === null ? keys.references : [keys.own, ...keys.references]) {
+    const known = find(hash);
+    if (known !== undefined) return known.thread_id;
+  }
+  if (!keys.joinsBySubject || keys.subject === null) return undefined;
+  const known = find(keys.subject);
+  return known !== undefined && receivedAt - known.at <= joinBySubjectMs ? known.thread_id : undefined;
 }
 
-const find = (connection: Connection, account: number, hash: number): { thread_id: string; at: number } | undefined =>
-  connection.get('SELECT thread_id, at FROM thread_references WHERE account = ? AND hash = ?', account, hash);
-
-function remember(
-  connection: Connection,
-  account: number,
-  hash: number,
-  thread: { threadId: string; receivedAt: number },
-): void {
-  connection.run(
-    'INSERT INTO thread_references (account, hash, thread_id, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-    account,
-    hash,
-    thread.threadId,
-    thread.receivedAt,
-  );
-}
+const rememberSql =
+  'INSERT INTO thread_references (account, hash, thread_id, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
+const subjectSql = `INSERT INTO thread_references (account, hash, thread_id, at) VALUES (?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET thread_id = excluded.thread_id, at = max(at, excluded.at)`;
