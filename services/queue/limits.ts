@@ -29,6 +29,8 @@ export const sweepLimits = {
   housekeepingMs: 10 * 60_000,
   /** A body stays this long after its last delivery has ended. */
   bodyKeepMs: 24 * 60 * 60_000,
+  /** A blob that no row names may be of an accept under way, but not this long. */
+  unreferredBlobKeepMs: 48 * 60 * 60_000,
 } as const;
 
 export const reportLimits = {

@@ -90,6 +90,26 @@ export class Sweep {
       for (const ref of refs) await blobs.remove(ref);
       return removed;
     });
+    await this.#removeUnreferredBlobs(signal);
+  }
+
+  /** Blobs that no row names: a crash fell between the blob and its row, or between the row's removal and the blob's. One owner is enough for it. */
+  async #removeUnreferredBlobs(signal: AbortSignal): Promise<void> {
+    const { spool, blobs, ownership, log } = this.#options;
+    if (!ownership.owns(0)) return;
+    let cursor: string | undefined;
+    do {
+      const page = await blobs.list({
+        olderThanMs: sweepLimits.unreferredBlobKeepMs,
+        limit: sweepLimits.perCall,
+        ...(cursor !== undefined && { cursor }),
+      });
+      const referred = await spool.referredBlobs(page.refs);
+      const unreferred = page.refs.filter((ref) => !referred.has(ref));
+      for (const ref of unreferred) await blobs.remove(ref);
+      if (unreferred.length > 0) log.info({ blobs: unreferred.length }, 'removed blobs that no message refers to');
+      cursor = page.cursor;
+    } while (cursor !== undefined && !signal.aborted);
   }
 }
 
