@@ -140,6 +140,22 @@ export function deliverCases(use: () => Courier): void {
     assert.deepEqual(await listAll(mailboxes, accountId), []);
   });
 
+  it('a late holder’s delivery counts: the next holder finds the message there', async () => {
+    const courier = use();
+    const { mailboxes, deliveries } = courier.store;
+    const accountId = await courier.account();
+    const [late] = await courier.claimed([{ accountId }]);
+    const { deliveryId: id, claim } = late!;
+    await deliveries.record([{ id, claim, at: Date.now(), result: { kind: 'returned' } }]);
+    const [again] = await courier.claim(await deliveries.ofMessage(late!.messageId));
+    const next = deliveryOf(again!, { accountId });
+    assert.notEqual(next.claim.token, claim.token);
+    delivered((await mailboxes.deliver([late!], Date.now()))[0]);
+    assert.deepEqual(await mailboxes.deliver([next], Date.now()), [{ answer: 'duplicate' }]);
+    assert.equal((await deliveries.ofMessage(late!.messageId))[0]?.state, 'delivered');
+    assert.equal((await listAll(mailboxes, accountId)).length, 1);
+  });
+
   it('concurrent batches to the same accounts keep every message and an order without gaps', async () => {
     const courier = use();
     const { mailboxes } = courier.store;

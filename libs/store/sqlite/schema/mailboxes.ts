@@ -39,6 +39,7 @@ export const mailboxesSchema = `
     uid_validity INTEGER NOT NULL,
     modseq INTEGER NOT NULL
   );
+  CREATE INDEX mailboxes_of_account ON mailboxes (account);
   CREATE UNIQUE INDEX mailboxes_by_name ON mailboxes (account, ifnull(parent, 0), name);
   CREATE UNIQUE INDEX mailboxes_by_role ON mailboxes (account, role) WHERE role IS NOT NULL;
 
