@@ -45,13 +45,14 @@ export class CachedResolver {
     const missing = new Set<string>();
     const answers = addresses.map((address) => {
       const key = keyOf(address);
-      const known = this.#cached(key) ?? this.#underway.get(key);
+      const cached = this.#cached(key);
+      const known = cached === undefined ? this.#underway.get(key) : Promise.resolve(cached);
       this.#metrics.answers.inc({ result: known === undefined ? 'miss' : 'hit' });
       if (known === undefined) missing.add(key);
       return { key, known };
     });
     const asked = this.#ask([...missing]);
-    const all = Promise.all(answers.map(({ key, known }) => known ?? asked.get(key) ?? unknown));
+    const all = Promise.all(answers.map(({ key, known }) => known ?? asked.get(key) ?? Promise.resolve(unknown)));
     return signal === undefined ? all : abortable(all, signal);
   }
 

@@ -47,12 +47,12 @@ function makeToken(context: AuthContext): Route {
     body: z.strictObject({
       name: z.string().min(1).max(256),
       scopes: z.array(z.enum(scopes)).min(1).max(scopes.length),
-      expiresAt: z.iso.datetime({ offset: true }).nullable().optional(),
+      expiresAt: z.iso.datetime({ offset: true }).nullable().default(null),
     }),
     replies: { 201: { description: 'The token.', schema: newTokenSchema }, 400: 'problem', 409: 'problem' },
     async handle({ body, caller }) {
       needPassword(caller);
-      const expiresAt = body.expiresAt == null ? null : Date.parse(body.expiresAt);
+      const expiresAt = body.expiresAt === null ? null : Date.parse(body.expiresAt);
       if (expiresAt !== null && expiresAt <= context.clock.nowMs()) {
         throw problem('invalidRequest', 'body.expiresAt: a time to come', {
           extra: { errors: [{ path: 'body.expiresAt', message: 'a time to come' }] },

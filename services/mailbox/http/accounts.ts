@@ -60,7 +60,8 @@ function createAccount({ bus }: AccountHttpDeps): Route {
     scope: 'directory:write',
     body: NewAccountSchema,
     replies: { 201: { description: 'The account.', schema: AccountSchema }, 400: 'problem', 409: 'problem' },
-    async handle({ body, signal }) {
+    async handle({ body, caller, signal }) {
+      if (body.admin === true) needPassword(caller);
       const { account } = await askAuth(bus, 'account.create', body, signal);
       return { status: 201, body: showAccount(account), headers: { location: `/api/v1/accounts/${account.id}` } };
     },
@@ -94,7 +95,7 @@ function updateAccount({ bus, config }: AccountHttpDeps): Route {
     operationId: 'updateAccount',
     summary: 'Change an account: administrators everything, everybody their own password and displayName',
     description:
-      'Who isn’t an administrator gives `currentPassword`. A token never changes the password or the rights of its own account.',
+      'Who isn’t an administrator gives `currentPassword`. A token makes no administrators, and changes neither their passwords nor that of its own account.',
     tags: ['accounts'],
     access: 'account',
     scope: 'directory:write',
@@ -110,10 +111,12 @@ function updateAccount({ bus, config }: AccountHttpDeps): Route {
     },
     async handle({ params, body, caller, request, signal }) {
       const id = reachableAccount(caller, params.account, 'directory:write');
+      // A token that could give itself the password of its account, or of an administrator, would have no limits.
+      const isGuarded = async (): Promise<boolean> =>
+        id === caller.accountId || (await askAuth(bus, 'account.get', { id }, signal)).account.admin;
       const { currentPassword, ...patch } = body;
-      const ownRights = patch.password !== undefined || patch.enabled !== undefined || patch.admin !== undefined;
-      if (id === caller.accountId && ownRights) needPassword(caller);
       if (!caller.admin) allowOwnChange(body);
+      if (patch.admin !== undefined || (patch.password !== undefined && (await isGuarded()))) needPassword(caller);
       const proof =
         currentPassword === undefined ? undefined : { currentPassword, remoteAddress: clientOf(request).address };
       const change = { id, patch, ...(proof === undefined ? {} : { proof }) };
