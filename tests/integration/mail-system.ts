@@ -64,6 +64,10 @@ export interface AcceptOptions {
   raw?: string;
   messageId?: string;
   notify?: Notify;
+  /** No attempt before so long from now. */
+  delayMs?: number;
+  /** Told of the accept in place of the system's. */
+  bus?: Bus;
 }
 
 /** A store, a bus and what the queue and the mailbox need, in a folder of its own; the services are made by the test. */
@@ -153,6 +157,7 @@ export async function openMailSystem(t: TestContext) {
         raw = 'Subject: hello\r\n\r\nhello\r\n',
         messageId = newId(),
         notify,
+        delayMs = 0,
       } = options;
       const bytes = Buffer.from(raw);
       const nowMs = clock.nowMs();
@@ -161,9 +166,11 @@ export async function openMailSystem(t: TestContext) {
         resolution: { kind: 'local' as const, targets: [{ accountId, address: '', enabled: true, overQuota: false }] },
         ...(notify !== undefined && { notify }),
       }));
-      const about = { sender, sizeBytes: bytes.length, priority: 1, nowMs, expireAfterMs: config.expireAfterMs };
+      const told = options.bus ?? bus;
+      const dueAt = nowMs + delayMs;
+      const about = { dueAt, sender, sizeBytes: bytes.length, priority: 1, nowMs, expireAfterMs: config.expireAfterMs };
       await acceptMessage(
-        { spool: store.spool, bus, wakes },
+        { spool: store.spool, bus: told, wakes: options.bus === undefined ? wakes : new PartitionWakes(told) },
         {
           messageId,
           acceptedAt: nowMs,
