@@ -7,6 +7,7 @@ export class Connection {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #counts = new Map<string, number>();
+  #writes = 0;
 
   constructor(file: string, options: { readOnly: boolean; maxPageCount?: number }) {
     this.#database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: busyTimeoutMs });
@@ -17,10 +18,12 @@ export class Connection {
   /** The first row, typed by the caller: our own schema made it. */
   get<Row>(sql: string, ...params: SqlValue[]): Row | undefined {
     // The one place where a row of our own tables becomes its type.
+    this.#touch(sql);
     return this.#statement(sql).get(...params) as Row | undefined;
   }
 
   all<Row>(sql: string, ...params: SqlValue[]): Row[] {
+    this.#touch(sql);
     return this.#statement(sql).all(...params) as Row[];
   }
 
@@ -31,17 +34,20 @@ export class Connection {
 
   /** Number of rows changed. */
   run(sql: string, ...params: SqlValue[]): number {
+    this.#writes++;
     return Number(this.#statement(sql).run(...params).changes);
   }
 
   /** Rows added, and the rowid of the last one. */
   insert(sql: string, ...params: SqlValue[]): { changes: number; lastId: number } {
+    this.#writes++;
     const { changes, lastInsertRowid } = this.#statement(sql).run(...params);
     return { changes: Number(changes), lastId: Number(lastInsertRowid) };
   }
 
   /** Statements without parameters or rows: DDL, pragmas. */
   exec(sql: string): void {
+    this.#writes++;
     this.#database.exec(sql);
   }
 
@@ -60,6 +66,11 @@ export class Connection {
     return counts;
   }
 
+  /** Grows with each statement that may have written: a job that fails before its first needs no rollback. */
+  get writes(): number {
+    return this.#writes;
+  }
+
   /** False when SQLite has rolled back by itself, or nothing was begun. */
   get inTransaction(): boolean {
     return this.#database.isTransaction;
@@ -68,6 +79,11 @@ export class Connection {
   close(): void {
     this.#statements.clear();
     this.#database.close();
+  }
+
+  /** `INSERT … RETURNING` answers rows and writes. */
+  #touch(sql: string): void {
+    if (!sql.startsWith('SELECT')) this.#writes++;
   }
 
   #statement(sql: string): StatementSync {

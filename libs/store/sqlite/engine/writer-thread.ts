@@ -6,8 +6,8 @@ import { Connection } from './connection.ts';
 import { type Job, type JobAnswer, sqliteCode, sqliteFull, sqliteIoError, type ThreadMessage, toWire } from './wire.ts';
 
 /**
- * The one writer of the database: group commit. Whatever operations have arrived run in one transaction, each in a savepoint of its own so that
- * one that fails leaves the others; all are answered after the one fsync. While a commit runs, the next group gathers.
+ * The one writer of the database: group commit. Whatever operations have arrived run in one transaction; one that fails leaves the others; all are
+ * answered after the one fsync. While a commit runs, the next group gathers.
  */
 export interface WriterData {
   file: string;
@@ -59,18 +59,73 @@ function commit(connection: Connection, group: readonly Job[]): { answers: JobAn
   let committing = false;
   try {
     connection.run('BEGIN IMMEDIATE');
-    const counts = new Map<string, number>();
-    const answers = group.map((job) => runInSavepoint(connection, job, counts));
-    for (const [name, delta] of counts) if (delta !== 0) connection.run(addToCounterSql, name, delta);
+    const answers = runGroup(connection, group);
     committing = true;
     connection.run('COMMIT');
     return { answers, reopen: false };
   } catch (error) {
     const full = sqliteCode(error) === sqliteFull;
     rollBack(connection);
-    connection.takeCounts();
     const failure = groupFailure(error, full, committing);
     return { answers: group.map((job) => ({ id: job.id, error: toWire(failure) })), reopen: !full };
+  }
+}
+
+/**
+ * Without savepoints first: SQLite copies each page that a savepoint may have to give back, which costs more than most jobs. Only when a job fails after it
+ * has written is the group begun again, each job in a savepoint.
+ */
+function runGroup(connection: Connection, group: readonly Job[]): JobAnswer[] {
+  const counts = new Map<string, number>();
+  connection.takeCounts();
+  let answers = runAll(connection, group, counts, false);
+  if (answers === undefined) {
+    connection.run('ROLLBACK');
+    connection.run('BEGIN IMMEDIATE');
+    counts.clear();
+    answers = runAll(connection, group, counts, true) ?? [];
+  }
+  for (const [name, delta] of counts) if (delta !== 0) connection.run(addToCounterSql, name, delta);
+  return answers;
+}
+
+/** Undefined: a job has failed halfway and nothing could give back what it wrote. */
+function runAll(
+  connection: Connection,
+  group: readonly Job[],
+  counts: Map<string, number>,
+  savepoints: boolean,
+): JobAnswer[] | undefined {
+  const answers: JobAnswer[] = [];
+  for (const job of group) {
+    const answer = runJob(connection, job, savepoints);
+    const counted = connection.takeCounts();
+    if (answer === undefined) return undefined;
+    if ('value' in answer) for (const [name, delta] of counted) counts.set(name, (counts.get(name) ?? 0) + delta);
+    answers.push(answer);
+  }
+  return answers;
+}
+
+function runJob(connection: Connection, job: Job, savepoint: boolean): JobAnswer | undefined {
+  const operation = writes[job.operation];
+  if (operation === undefined) return { id: job.id, error: toWire(new Error(`no write operation ${job.operation}`)) };
+  if (savepoint) connection.run('SAVEPOINT job');
+  const before = connection.writes;
+  try {
+    const value = operation(connection, job.args);
+    if (savepoint) connection.run('RELEASE job');
+    return { id: job.id, value };
+  } catch (error) {
+    const code = sqliteCode(error);
+    // These may have rolled back the whole transaction already: the group fails together.
+    if (code === sqliteFull || code === sqliteIoError || !connection.inTransaction) throw error;
+    if (!savepoint && connection.writes !== before) return undefined;
+    if (savepoint) {
+      connection.run('ROLLBACK TO job');
+      connection.run('RELEASE job');
+    }
+    return { id: job.id, error: toWire(error) };
   }
 }
 
@@ -86,26 +141,6 @@ function groupFailure(error: unknown, full: boolean, committing: boolean): Error
 
 const addToCounterSql =
   'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value';
-
-function runInSavepoint(connection: Connection, job: Job, counts: Map<string, number>): JobAnswer {
-  const operation = writes[job.operation];
-  if (operation === undefined) return { id: job.id, error: toWire(new Error(`no write operation ${job.operation}`)) };
-  connection.run('SAVEPOINT job');
-  try {
-    const value = operation(connection, job.args);
-    connection.run('RELEASE job');
-    for (const [name, delta] of connection.takeCounts()) counts.set(name, (counts.get(name) ?? 0) + delta);
-    return { id: job.id, value };
-  } catch (error) {
-    const code = sqliteCode(error);
-    // These may have rolled back the whole transaction already: the group fails together.
-    if (code === sqliteFull || code === sqliteIoError || !connection.inTransaction) throw error;
-    connection.run('ROLLBACK TO job');
-    connection.run('RELEASE job');
-    connection.takeCounts();
-    return { id: job.id, error: toWire(error) };
-  }
-}
 
 function rollBack(connection: Connection): void {
   // SQLite may have rolled back by itself.

@@ -2,7 +2,8 @@ import type { Claim, DeliveryRow } from '../../../delivery/row.ts';
 import { transition } from '../../../delivery/state.ts';
 import type { PartitionLease } from '../../ports/partitions.ts';
 import type { Connection } from '../engine/connection.ts';
-import { apply, holds, keyOf, move, rowOf, standingOf } from './delivery-rows.ts';
+import { toRow } from './delivery-columns.ts';
+import { apply, columnsOf, holds, move, standingOf, toStanding } from './delivery-rows.ts';
 import { holdsPartition } from './partitions.ts';
 import { storeNowMs } from './store-clock.ts';
 
@@ -32,19 +33,17 @@ function claim(connection: Connection, request: ClaimRequest): DeliveryRow[] {
   const leaseUntil = storeNowMs() + request.leaseMs;
   const rows: DeliveryRow[] = [];
   for (const id of request.ids) {
-    const key = keyOf(connection, id);
-    const standing = key === undefined ? undefined : standingOf(connection, key);
-    const epoch = standing === undefined ? undefined : epochs.get(standing.partition);
-    if (key === undefined || standing === undefined || epoch === undefined) continue;
+    const columns = columnsOf(connection, id);
+    const epoch = columns === undefined ? undefined : epochs.get(columns.partition);
+    if (columns === undefined || epoch === undefined) continue;
+    const standing = toStanding(columns);
     const claimed: Claim = { owner, epoch, token };
-    if (!holds(standing, claimed)) {
-      const next = standing.dueAt <= now ? transition(standing, { kind: 'claim' }) : undefined;
-      if (next === undefined) continue;
-      move(connection, standing, next, { at: now, claim: claimed, leaseUntil });
-    }
     // Held under this very claim already: the reply of an earlier call was lost.
-    const row = rowOf(connection, key);
-    if (row !== undefined) rows.push(row);
+    if (holds(standing, claimed)) rows.push(toRow(columns));
+    const next = standing.dueAt <= now ? transition(standing, { kind: 'claim' }) : undefined;
+    if (next === undefined) continue;
+    move(connection, standing, next, { at: now, claim: claimed, leaseUntil });
+    rows.push({ ...toRow(columns), state: next.state, claim: claimed, updatedAt: now });
   }
   return rows;
 }
@@ -55,15 +54,14 @@ function renew(
 ): string[] {
   const until = storeNowMs() + leaseMs;
   return ids.filter((id) => {
-    const key = keyOf(connection, id);
-    const standing = key === undefined ? undefined : standingOf(connection, key);
-    if (key === undefined || standing === undefined || !holds(standing, held)) return false;
-    connection.run('UPDATE deliveries SET lease_until = ? WHERE id = ?', until, key);
+    const standing = standingOf(connection, id);
+    if (standing === undefined || !holds(standing, held)) return false;
+    connection.run('UPDATE deliveries SET lease_until = ? WHERE id = ?', until, standing.key);
     return true;
   });
 }
 
-export const endedLeasesSql = `SELECT d.id, d.partition FROM deliveries AS d INDEXED BY deliveries_leased
+export const endedLeasesSql = `SELECT d.message_id || '/' || (d.id & 4095) AS id, d.partition FROM deliveries AS d INDEXED BY deliveries_leased
   LEFT JOIN partitions AS p ON p.partition = d.partition AND p.owner IS NOT NULL AND p.lease_until > ?1
   WHERE d.state = 1 AND (d.lease_until <= ?1 OR p.owner <> d.claim_owner)`;
 
@@ -72,22 +70,25 @@ function expireLeases(
   { partitions, now, limit }: { partitions: readonly number[]; now: number; limit: number },
 ): DeliveryRow[] {
   const wanted = new Set(partitions);
-  const ended = connection.all<{ id: number; partition: number }>(endedLeasesSql, storeNowMs());
+  const ended = connection.all<{ id: string; partition: number }>(endedLeasesSql, storeNowMs());
   return ended
     .filter(({ partition }) => wanted.has(partition))
     .slice(0, limit)
     .flatMap(({ id }) => endLease(connection, id, now) ?? []);
 }
 
+const leasedSql = `SELECT message_id || '/' || (id & 4095) AS id FROM deliveries INDEXED BY deliveries_leased
+  WHERE state = 1 LIMIT ?`;
+
 /** At the start of an embedded store: the lock on the data directory proves that nobody else holds a lease. Call again while it answers `limit`. */
 function voidLeases(connection: Connection, { now, limit }: { now: number; limit: number }): number {
   connection.run('UPDATE partitions SET owner = NULL, lease_until = 0 WHERE owner IS NOT NULL');
   connection.run('DELETE FROM owners');
-  const leased = connection.all<{ id: number }>('SELECT id FROM deliveries WHERE state = 1 LIMIT ?', limit);
+  const leased = connection.all<{ id: string }>(leasedSql, limit);
   for (const { id } of leased) endLease(connection, id, now);
   return leased.length;
 }
 
 /** The claim is forgotten, so that whatever its holder still brings is stale. */
-const endLease = (connection: Connection, key: number, now: number): DeliveryRow | undefined =>
-  apply(connection, key, { kind: 'leaseEnded' }, { at: now, claim: null });
+const endLease = (connection: Connection, id: string, now: number): DeliveryRow | undefined =>
+  apply(connection, id, { kind: 'leaseEnded' }, { at: now, claim: null });

@@ -3,7 +3,7 @@ import { kindOf, replyClassOf, stateOf, targetsPerMessage, wantedOf } from './de
 
 /** The columns of `toRow`, in one SELECT list. */
 export const rowColumns = `id, message_id AS messageId, state, partition, destination, priority, rank, due_at AS dueAt,
-  expires_at AS expiresAt, attempts, claim_owner AS claimOwner, claim_epoch AS claimEpoch, claim_token AS claimToken, wanted, report,
+  expires_at AS expiresAt, attempts, claim_owner AS claimOwner, claim_epoch AS claimEpoch, claim_token AS claimToken, lease_until AS leaseUntil, wanted, report,
   last_reply AS lastReply, last_reply_class AS lastReplyClass, updated_at AS updatedAt, accepted_at AS acceptedAt, kind,
   account_id AS accountId, recipient, sender, size_bytes AS sizeBytes, extra`;
 
@@ -21,6 +21,7 @@ export interface RowColumns {
   claimOwner: string | null;
   claimEpoch: number | null;
   claimToken: string | null;
+  leaseUntil: number | null;
   wanted: number | null;
   report: number | null;
   lastReply: string | null;

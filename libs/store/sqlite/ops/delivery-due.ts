@@ -19,7 +19,7 @@ export interface DueQuery {
 export const nextDestinationSql = `SELECT partition, destination FROM deliveries
   WHERE lane = 1 AND (partition, destination) > (?, ?) ORDER BY partition, destination LIMIT 1`;
 export const dueSql = `SELECT ${rowColumns} FROM deliveries
-  WHERE lane = 1 AND partition = ? AND destination = ? AND due_at <= ? ORDER BY priority, rank LIMIT ?`;
+  WHERE lane = 1 AND partition = ? AND destination = ? AND +due_at <= ? ORDER BY priority, rank LIMIT ?`;
 export const ripeSql = 'SELECT id FROM deliveries WHERE lane = 0 AND due_at <= ? ORDER BY due_at LIMIT ?';
 
 /** `unripe`: rows have fallen due that are still on lane 0; `ripen`, then ask again. */

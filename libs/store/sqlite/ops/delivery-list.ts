@@ -30,6 +30,7 @@ export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlVal
   const conditions: string[] = [];
   const params: SqlValue[] = [];
   let bucketed = false;
+  let from = 'deliveries';
   for (const column of ['recipient', 'sender', 'destination', 'domain'] as const) {
     const value = filter[column];
     if (value === undefined) continue;
@@ -42,7 +43,8 @@ export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlVal
     const code = stateCodes[filter.state];
     // The conditions of the partial indexes, in their words; of delivered rows, which are most, the newest are found soon anyway.
     if (bucketed || filter.state === 'delivered') conditions.push(`+state = ${code}`);
-    else conditions.push(filter.state === 'leased' ? 'state = 1' : `state = ${code} AND state NOT IN (1, 6)`);
+    else conditions.push(`state = ${code}${filter.state === 'leased' ? '' : ' AND state NOT IN (1, 6)'}`);
+    if (filter.state === 'leased' && !bucketed) from = 'deliveries INDEXED BY deliveries_leased';
   }
   if (filter.error !== undefined) {
     const indexed = !bucketed && filter.state === undefined;
@@ -54,7 +56,7 @@ export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlVal
     params.push(filter.acceptedBefore);
   }
   conditions.push('id < ?');
-  const sql = `SELECT ${rowColumns} FROM deliveries WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
+  const sql = `SELECT ${rowColumns} FROM ${from} WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
   return { sql, params, bucketed };
 }
 

@@ -2,7 +2,7 @@ import type { Claim } from '../../../delivery/row.ts';
 import { type DeliveryEvent, transition } from '../../../delivery/state.ts';
 import type { Outcome, OutcomeAnswer } from '../../ports/deliveries.ts';
 import type { Connection } from '../engine/connection.ts';
-import { type Change, holds, isLastClaim, keyOf, move, standingOf, trace } from './delivery-rows.ts';
+import { type Change, holds, isLastClaim, move, standingOf, trace } from './delivery-rows.ts';
 
 export const writes = {
   'deliveries.record': (connection: Connection, args: { outcomes: readonly Outcome[] }): OutcomeAnswer[] =>
@@ -21,8 +21,7 @@ export function settleDelivered(
   reply: string,
   at: number,
 ): 'delivered' | 'stale' {
-  const key = keyOf(connection, deliveryId);
-  const standing = key === undefined ? undefined : standingOf(connection, key);
+  const standing = standingOf(connection, deliveryId);
   if (standing === undefined) return 'stale';
   if (standing.state === 'delivered' && isLastClaim(standing, claim)) return 'delivered';
   const next = transition(standing, { kind: 'delivered' });
@@ -34,14 +33,12 @@ export function settleDelivered(
 
 /** True when the row is leased under just this claim. */
 export function holdsClaim(connection: Connection, deliveryId: string, claim: Claim): boolean {
-  const key = keyOf(connection, deliveryId);
-  const standing = key === undefined ? undefined : standingOf(connection, key);
+  const standing = standingOf(connection, deliveryId);
   return standing !== undefined && holds(standing, claim);
 }
 
 function record(connection: Connection, { id, claim, at, result }: Outcome): OutcomeAnswer {
-  const key = keyOf(connection, id);
-  const standing = key === undefined ? undefined : standingOf(connection, key);
+  const standing = standingOf(connection, id);
   if (standing === undefined) return { id, answer: 'stale' };
   if (!holds(standing, claim)) {
     // The same outcome told twice: the first was recorded, and the row was not claimed since.

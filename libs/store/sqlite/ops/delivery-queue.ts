@@ -11,7 +11,7 @@ export const reads = { 'deliveries.get': get, 'deliveries.counts': counts };
 
 function get(connection: Connection, { id }: { id: string }): { row: DeliveryRow; attempts: AttemptRow[] } | undefined {
   const key = keyOf(connection, id);
-  const row = key === undefined ? undefined : rowOf(connection, key);
+  const row = rowOf(connection, id);
   if (key === undefined || row === undefined) return undefined;
   const attempts = connection.all<{ at: number; event: string; reply: string; extra: string | null }>(
     'SELECT at, event, reply, extra FROM attempts WHERE delivery = ? ORDER BY k',
@@ -74,8 +74,7 @@ function steer(
   connection: Connection,
   { id, action, now, actor }: { id: string; action: SteerAction; now: number; actor: string },
 ): 'done' | 'pending' | 'refused' | 'absent' {
-  const key = keyOf(connection, id);
-  const standing = key === undefined ? undefined : standingOf(connection, key);
+  const standing = standingOf(connection, id);
   if (standing === undefined) return 'absent';
   const next = transition(standing, { kind: action });
   if (next === undefined) return 'refused';

@@ -1,7 +1,7 @@
 import { partitionOfMessage } from '../../../delivery/partition.ts';
 import { type DeliveryRow, partitionCount } from '../../../delivery/row.ts';
 import type { Connection } from '../engine/connection.ts';
-import { apply, keyOf, rowsOfMessage } from './delivery-rows.ts';
+import { apply, rowsOfMessage } from './delivery-rows.ts';
 
 export const writes = {
   'deliveries.expireRows': expireRows,
@@ -15,7 +15,7 @@ export const reads = {
     rowsOfMessage(connection, args.messageId),
 };
 
-export const expiredSql = `SELECT id, partition FROM deliveries
+export const expiredSql = `SELECT message_id || '/' || (id & 4095) AS id, partition FROM deliveries
   WHERE lane IS NOT NULL AND expires_at <= ? ORDER BY expires_at`;
 
 function expireRows(
@@ -23,12 +23,12 @@ function expireRows(
   { partitions, now, limit }: { partitions: readonly number[]; now: number; limit: number },
 ): DeliveryRow[] {
   const wanted = new Set(partitions);
-  const keys: number[] = [];
-  for (const { id, partition } of connection.each<{ id: number; partition: number }>(expiredSql, now)) {
-    if (keys.length >= limit) break;
-    if (wanted.has(partition)) keys.push(id);
+  const ids: string[] = [];
+  for (const { id, partition } of connection.each<{ id: string; partition: number }>(expiredSql, now)) {
+    if (ids.length >= limit) break;
+    if (wanted.has(partition)) ids.push(id);
   }
-  return keys.flatMap((key) => apply(connection, key, { kind: 'expired' }, { at: now }) ?? []);
+  return ids.flatMap((id) => apply(connection, id, { kind: 'expired' }, { at: now }) ?? []);
 }
 
 export const failingSql = `SELECT id, message_id AS messageId FROM deliveries
@@ -68,7 +68,7 @@ function startReport(
   if (failed.length === 0) return undefined;
   const report = Math.max(0, ...rows.map((row) => row.report ?? 0)) + 1;
   const started = failed.flatMap(
-    ({ id }) => apply(connection, keyOf(connection, id), { kind: 'reportStarted' }, { at: now, report }) ?? [],
+    ({ id }) => apply(connection, id, { kind: 'reportStarted' }, { at: now, report }) ?? [],
   );
   return { report, rows: started };
 }
@@ -78,6 +78,6 @@ function finishReport(
   { messageId, report, now }: { messageId: string; report: number; now: number },
 ): void {
   for (const row of rowsOfMessage(connection, messageId)) {
-    if (row.report === report) apply(connection, keyOf(connection, row.id), { kind: 'reportFinished' }, { at: now });
+    if (row.report === report) apply(connection, row.id, { kind: 'reportFinished' }, { at: now });
   }
 }

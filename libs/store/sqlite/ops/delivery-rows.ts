@@ -23,7 +23,6 @@ export interface Standing extends DeliveryStanding {
   key: number;
   partition: number;
   dueAt: number;
-  expiresAt: number;
   report: number | null;
   claimOwner: string | null;
   claimEpoch: number | null;
@@ -35,17 +34,51 @@ export interface Standing extends DeliveryStanding {
 export function keyOf(connection: Connection, id: string): number | undefined {
   const parsed = parseDeliveryId(id);
   if (parsed === undefined) return undefined;
-  const accept = connection.get<{ seq: number }>('SELECT seq FROM accepts WHERE message_id = ?', parsed.messageId);
+  const accept = connection.get<{ seq: number }>(seqSql, parsed.messageId);
   return accept === undefined ? undefined : accept.seq * targetsPerMessage + parsed.n;
 }
 
-export function standingOf(connection: Connection, key: number): Standing | undefined {
-  const row = connection.get<StandingColumns>(`SELECT ${standingColumns} FROM deliveries WHERE id = ?`, key);
-  if (row === undefined) return undefined;
-  const { id, state, wanted, ...rest } = row;
-  const standing: Standing = { key: id, state: stateOf(state), ...rest };
-  if (wanted !== null) standing.wanted = wantedOf(wanted);
-  return standing;
+/** By `<messageId>/<n>`. */
+export function standingOf(connection: Connection, id: string): Standing | undefined {
+  const parsed = parseDeliveryId(id);
+  if (parsed === undefined) return undefined;
+  const columns = connection.get<StandingColumns>(standingSql, parsed.messageId, parsed.n);
+  return columns === undefined ? undefined : toStanding(columns);
+}
+
+export function toStanding(columns: StandingColumns): Standing {
+  const {
+    id: key,
+    state,
+    attempts,
+    wanted,
+    partition,
+    dueAt,
+    report,
+    claimOwner,
+    claimEpoch,
+    claimToken,
+    leaseUntil,
+  } = columns;
+  const standing = {
+    key,
+    state: stateOf(state),
+    attempts,
+    partition,
+    dueAt,
+    report,
+    claimOwner,
+    claimEpoch,
+    claimToken,
+    leaseUntil,
+  };
+  return wanted === null ? standing : { ...standing, wanted: wantedOf(wanted) };
+}
+
+/** The whole row by `<messageId>/<n>`. */
+export function columnsOf(connection: Connection, id: string): RowColumns | undefined {
+  const parsed = parseDeliveryId(id);
+  return parsed === undefined ? undefined : connection.get<RowColumns>(rowByNameSql, parsed.messageId, parsed.n);
 }
 
 /** True when `claim` is the one that the row was last claimed under, whatever became of it since. */
@@ -107,19 +140,19 @@ function lastClaim({ claimOwner: owner, claimEpoch: epoch, claimToken: token }: 
 /** `event` on one row: its new form, or undefined when the row is gone or the event means nothing to it. */
 export function apply(
   connection: Connection,
-  key: number | undefined,
+  id: string,
   event: DeliveryEvent,
   change: Change,
 ): DeliveryRow | undefined {
-  const standing = key === undefined ? undefined : standingOf(connection, key);
+  const standing = standingOf(connection, id);
   const next = standing === undefined ? undefined : transition(standing, event);
   if (standing === undefined || next === undefined) return undefined;
   move(connection, standing, next, change);
-  return rowOf(connection, standing.key);
+  return rowOf(connection, id);
 }
 
-export function rowOf(connection: Connection, key: number): DeliveryRow | undefined {
-  const columns = connection.get<RowColumns>(`SELECT ${rowColumns} FROM deliveries WHERE id = ?`, key);
+export function rowOf(connection: Connection, id: string): DeliveryRow | undefined {
+  const columns = columnsOf(connection, id);
   return columns === undefined ? undefined : toRow(columns);
 }
 
@@ -143,21 +176,18 @@ export function trace(
   key: number,
   attempt: { at: number; event: string; reply: string; extra?: string },
 ): void {
-  connection.run(
-    `INSERT INTO attempts (delivery, k, at, event, reply, extra)
-      VALUES (?1, (SELECT coalesce(max(k), 0) + 1 FROM attempts WHERE delivery = ?1), ?2, ?3, ?4, ?5)`,
-    key,
-    attempt.at,
-    attempt.event,
-    attempt.reply,
-    attempt.extra ?? null,
-  );
+  connection.run(traceSql, key, attempt.at, attempt.event, attempt.reply, attempt.extra ?? null);
 }
 
+const traceSql = `INSERT INTO attempts (delivery, k, at, event, reply, extra)
+  VALUES (?1, (SELECT coalesce(max(k), 0) + 1 FROM attempts WHERE delivery = ?1), ?2, ?3, ?4, ?5)`;
 const rowsOfMessageSql = `SELECT ${rowColumns} FROM deliveries WHERE id BETWEEN ? AND ? ORDER BY id`;
 
-const standingColumns = `id, state, attempts, wanted, partition, due_at AS dueAt, expires_at AS expiresAt, report,
-  claim_owner AS claimOwner, claim_epoch AS claimEpoch, claim_token AS claimToken, lease_until AS leaseUntil`;
+const seqSql = 'SELECT seq FROM accepts WHERE message_id = ?';
+const byName = `WHERE id = (SELECT seq FROM accepts WHERE message_id = ?) * ${targetsPerMessage} + ?`;
+const rowByNameSql = `SELECT ${rowColumns} FROM deliveries ${byName}`;
+const standingSql = `SELECT id, state, attempts, wanted, partition, due_at AS dueAt, report, claim_owner AS claimOwner,
+  claim_epoch AS claimEpoch, claim_token AS claimToken, lease_until AS leaseUntil FROM deliveries ${byName}`;
 
 interface StandingColumns {
   id: number;
@@ -166,7 +196,6 @@ interface StandingColumns {
   wanted: number | null;
   partition: number;
   dueAt: number;
-  expiresAt: number;
   report: number | null;
   claimOwner: string | null;
   claimEpoch: number | null;

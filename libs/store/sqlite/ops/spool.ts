@@ -39,8 +39,7 @@ function accept(connection: Connection, message: AcceptArgs): AcceptResult {
     if (earlier !== undefined && earlier.messageId !== messageId) return { accepted: false, ...earlier };
   }
   const { changes, lastId: seq } = connection.insert(
-    `INSERT INTO accepts (message_id, accepted_at, reverse_path, details, trace, size_bytes, sha256, blob_ref, check_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING`,
+    acceptSql,
     messageId,
     message.acceptedAt,
     message.reversePath,
@@ -60,14 +59,20 @@ function accept(connection: Connection, message: AcceptArgs): AcceptResult {
   return { accepted: true, messageId };
 }
 
+const acceptSql = `INSERT INTO accepts
+  (message_id, accepted_at, reverse_path, details, trace, size_bytes, sha256, blob_ref, check_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING`;
+
+const deliverySql = `INSERT INTO deliveries (id, message_id, state, lane, partition, destination, priority, rank, due_at,
+  expires_at, updated_at, accepted_at, kind, account_id, recipient, domain, sender, size_bytes, extra)
+  VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
 function insertDelivery(connection: Connection, seq: number, target: Target, message: AcceptArgs): void {
   if (target.n >= targetsPerMessage)
     throw new RangeError(`target ${target.n}: a message has at most ${targetsPerMessage}`);
   const { acceptedAt } = message;
   connection.run(
-    `INSERT INTO deliveries (id, message_id, state, lane, partition, destination, priority, rank, due_at, expires_at,
-      updated_at, accepted_at, kind, account_id, recipient, domain, sender, size_bytes, extra)
-      VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    deliverySql,
     seq * targetsPerMessage + target.n,
     message.messageId,
     laneOf({ state: 'queued', attempts: 0 }, target.dueAt, acceptedAt),
