@@ -41,14 +41,21 @@ export interface AuthFixture {
   close(): Promise<void>;
 }
 
-export async function openAuth(): Promise<AuthFixture> {
+export interface AuthFixtureOptions {
+  env?: Readonly<Record<string, string>>;
+  /** What is in the store before the first start. */
+  prepare?: (store: SqliteStore) => Promise<void>;
+}
+
+export async function openAuth({ env = {}, prepare }: AuthFixtureOptions = {}): Promise<AuthFixture> {
   const dataDir = await mkdtemp(join(tmpdir(), 'waypost-auth-'));
   const store = await openSqliteStore({ dataDir });
+  await prepare?.(store);
   const metrics = new Registry();
   const log = pino({ level: 'silent' });
   const clock = movableClock();
   const bus = createMemoryBus({ source: '/waypost/test', clock, log, metrics });
-  const config = loadConfig({ WAYPOST_DATA_DIR: dataDir });
+  const config = loadConfig({ WAYPOST_DATA_DIR: dataDir, ...env });
   const events = recordEvents(bus);
   const verifier = createVerifier({ bus, directory: store.directory, clock, metrics });
   const authenticate = createAuthenticate({ verifier, config });
