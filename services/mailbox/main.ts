@@ -22,6 +22,7 @@ import { deliveryLimits } from './delivery/limits.ts';
 import { Settlement } from './delivery/settlement.ts';
 import { StateTokens } from './delivery/state-tokens.ts';
 import { DeliveryWorker } from './delivery/worker.ts';
+import { accountRoutes } from './http/accounts.ts';
 import { mailboxRoutes } from './http/routes.ts';
 import { Indexer } from './indexer/indexer.ts';
 import { mailboxGauges, mailboxMetrics } from './metrics.ts';
@@ -30,7 +31,13 @@ import { sweepRemovedAccounts } from './removed-accounts.ts';
 export interface MailboxDeps {
   config: Pick<
     Config,
-    'domain' | 'hostname' | 'retryScheduleMs' | 'expireAfterMs' | 'maxMessageBytes' | 'sweepIntervalMs'
+    | 'domain'
+    | 'hostname'
+    | 'trustedProxies'
+    | 'retryScheduleMs'
+    | 'expireAfterMs'
+    | 'maxMessageBytes'
+    | 'sweepIntervalMs'
   >;
   clock: Clock;
   log: Logger;
@@ -141,5 +148,5 @@ function createHttp(deps: MailboxDeps) {
   const closeAll = async (): Promise<void> => {
     await Promise.all([close(), resolver.close()]);
   };
-  return { router: mountRoutes(routes, deps), close: closeAll };
+  return { router: mountRoutes([...accountRoutes(deps), ...routes], deps), close: closeAll };
 }
