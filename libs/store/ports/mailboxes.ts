@@ -9,7 +9,9 @@ import type { Body } from './spool.ts';
  * - Local delivery is exactly once: unique (accountId, messageId, kind), kept also after the user expunges the message (30 days).
  * - Counts (`totalEmails`, `unreadEmails`, quota use) are always those of the rows.
  * - An id of another account is NotFound, in the same words as one that doesn't exist.
- * - A new account has its mailboxes (inbox, archive, drafts, sent, trash, junk) from its first use.
+ * - A new account has its mailboxes (inbox, archive, drafts, sent, trash, junk) from its first use. An account is one that the directory knows,
+ *   enabled or not; any other is NotFound.
+ * - Rules that all adapters share (names, limits, unread, state tokens) are in ../mailbox-rules.ts, those of threads in ../threading.ts.
  */
 export interface Mailboxes {
   /**
@@ -19,13 +21,20 @@ export interface Mailboxes {
   deliver(deliveries: readonly LocalDelivery[], now: number): Promise<readonly LocalAnswer[]>;
 
   mailboxes(accountId: string): Promise<{ state: string; mailboxes: readonly Mailbox[] }>;
+  /** Refused: `mailboxName`, `mailboxTooDeep`, `tooManyMailboxes`; AlreadyExists for a sibling of the same name, NotFound for the parent. */
   createMailbox(accountId: string, mailbox: { name: string; parentId: string | null }): Promise<Mailbox>;
-  /** Refused: `mailboxInItself`, `mailboxHasRole` (roles can't be renamed away or nested), AlreadyExists for a sibling of the same name. */
+  /** Refused: `mailboxInItself`, `mailboxHasRole` (roles can't be renamed away or nested), and as in createMailbox. */
   updateMailbox(accountId: string, id: string, patch: { name?: string; parentId?: string | null }): Promise<Mailbox>;
-  /** Refused: `mailboxHasRole`, `mailboxHasChild`, and `mailboxHasEmail` unless `moveTo` names a mailbox that takes the messages. */
+  /**
+   * Refused: `mailboxHasRole`, `mailboxHasChild`, and `mailboxHasEmail` unless `moveTo` names a mailbox that takes the messages. A large mailbox is
+   * emptied in several transactions; it goes with the last of them.
+   */
   deleteMailbox(accountId: string, id: string, options: { moveTo?: string }): Promise<void>;
 
-  /** Newest first by (receivedAt, id); the cursor stays right while mail arrives: nothing twice, nothing left out. */
+  /**
+   * Newest first by (receivedAt, id); the cursor stays right while mail arrives: nothing twice, nothing left out. A search that passes over many
+   * messages may answer a short page: there is more while `next` isn't null.
+   */
   list(accountId: string, filter: MessageFilter, page: { limit: number; cursor?: ListCursor }): Promise<MessagePage>;
   get(accountId: string, id: string): Promise<MessageRow>;
   /** The row with its stored body and the trace that precedes it. */
@@ -35,7 +44,7 @@ export interface Mailboxes {
   update(accountId: string, id: string, patch: MessagePatch, options: { ifModseq?: number }): Promise<MessageRow>;
   /** Expunges: the row keeps key and modseq 30 days, then goes. */
   destroy(accountId: string, id: string, options: { ifModseq?: number; now: number }): Promise<void>;
-  /** Adds a message that didn't come by delivery (a draft, an upload). StoreFull and Refused (`overQuota`) as in deliver. */
+  /** Adds a message that didn't come by delivery (a draft, an upload); repeating it is one message. StoreFull and Refused (`overQuota`) as in deliver. */
   append(accountId: string, message: AppendedMessage): Promise<MessageRow>;
 
   /** Ids changed after `since`, oldest change first. CannotCalculateChanges when it is too old or of another incarnation. */
@@ -123,7 +132,7 @@ export type LocalAnswer =
 export interface MessageRow extends MessageSummary {
   id: string;
   threadId: string;
-  /** Names the raw bytes; the spool's messageId with the copy's kind, or the blob of an append. */
+  /** Names the raw bytes: `<messageId>-<kind>` of a delivered message, `append:<id>` of an appended one. */
   blobId: string;
   mailboxIds: readonly string[];
   /** RFC 8621 §4.1.1, lower case: `$seen`, `$flagged`, `$answered`, `$draft`… */
@@ -150,10 +159,12 @@ export interface MessageFilter {
   /** receivedAt >= since, < before. */
   since?: number;
   before?: number;
+  /** Neither `$seen` nor `$draft`, as `unreadEmails` counts. */
   unread?: boolean;
   hasAttachment?: boolean;
 }
 
+/** No terms find nothing. */
 export type SearchTerms = readonly (readonly string[])[];
 
 /** Tokens of each field, as libs/mail/search makes them. */

@@ -88,6 +88,6 @@ function walkFloor(connection: Connection, scope: ListScope, match: string): num
   )?.floor;
 }
 
-const maxWalkedHits = 20_000;
+const maxWalkedHits = 5_000;
 const maxTies = 5_000;
 const smallestId = '00000000-0000-0000-0000-000000000000';
