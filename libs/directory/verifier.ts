@@ -7,6 +7,7 @@ import { BoundedCache } from '../runtime/bounded-cache.ts';
 import { clientNetwork } from '../runtime/client-network.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Directory } from '../store/ports/directory.ts';
+import { fromRequestFailed } from './request-errors.ts';
 import { VersionReader } from './version-reader.ts';
 
 export type Via = 'smtp' | 'http' | 'imap' | 'pop3';
@@ -16,7 +17,8 @@ export type Via = 'smtp' | 'http' | 'imap' | 'pop3';
  * account's credentialVersion, read from the directory at most every 2 s, is unchanged; so it works while the bus is away, and a changed
  * password or a disabled account ends it within 2 s. Secrets are kept only as an HMAC under a key of this process. Refusals are never kept.
  *
- * Rejects with BusUnavailable or BusTimeout when auth must be asked and can't be, and with StoreUnavailable when the version can't be read.
+ * Rejects with BusUnavailable or BusTimeout when auth must be asked and can't be, with StoreUnavailable when the version can't be read, and with the error
+ * of the store that kept auth from answering (StoreBusy too when too many logins wait to be checked).
  */
 export interface Verifier {
   password(login: { username: string; password: string; remoteAddress: string; via: Via }): Promise<Verified>;
@@ -107,7 +109,9 @@ class CachedChecks {
   }
 
   async #ask(key: string, ask: () => Promise<Verified>): Promise<Verified> {
-    const verified = await ask();
+    const verified = await ask().catch((error: unknown) => {
+      throw fromRequestFailed(error);
+    });
     if (verified.ok) this.#good.set(key, verified.identity);
     this.#results.inc({ result: verified.ok ? 'accepted' : verified.reason });
     return verified;
