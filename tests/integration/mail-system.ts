@@ -42,6 +42,7 @@ function skippingClock(): SkippingClock {
 const config = {
   domain: 'example.test',
   hostname: 'mail.example.test',
+  trustedProxies: [],
   retryScheduleMs: [30 * 60_000],
   expireAfterMs: 5 * 24 * 60 * 60_000,
   traceKeepMs: 7 * 24 * 60 * 60_000,
