@@ -15,6 +15,10 @@ const documents: GeneratedDocument[] = [
     path: 'docs/configuration.md',
     text: async () => (await import('../libs/config/documentation.ts')).generateConfigurationDoc(),
   },
+  {
+    path: 'docs/events.md',
+    text: async () => (await import('../libs/bus/documentation.ts')).generateEventsDoc(),
+  },
 ];
 
 const check = process.argv.includes('--check');

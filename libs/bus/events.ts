@@ -45,14 +45,20 @@ export const eventSchemas = {
     })
     .meta({ description: 'A delivery has failed for good.' }),
   'mail.cancelled': z
-    .object({ deliveryId: z.string(), messageId: id, recipient: z.string(), destination: z.string(), actor: z.string() })
+    .object({
+      deliveryId: z.string(),
+      messageId: id,
+      recipient: z.string(),
+      destination: z.string(),
+      actor: z.string(),
+    })
     .meta({ description: 'An operator or the sender has cancelled a delivery.' }),
   'mailbox.changed': z
     .object({ accountId: id, state: z.string().meta({ description: 'the state token after the change' }) })
     .meta({ description: 'Something in an account has changed; /changes says what.' }),
   'mailbox.quota': z
     .object({ accountId: id, over: z.boolean() })
-    .meta({ description: "An account has passed its quota, or is under it again." }),
+    .meta({ description: 'An account has passed its quota, or is under it again.' }),
   'account.changed': z
     .object({
       accountId: id.optional(),

@@ -8,11 +8,11 @@ export type { Logger } from 'pino';
  * JSON lines on stderr (stdout is for people), one object each: `level` as a word, `time` in RFC 3339, `service`, `msg`, and what the line is about
  * (`messageId` on each line about a message: the callers put it there). Never a password and never a body: the redaction below is the last net.
  */
-export function createLogger(options: { level: LogLevel; service: string; destination?: DestinationStream }): Logger {
+export function createLogger(options: { level: LogLevel; service?: string; destination?: DestinationStream }): Logger {
   return pino(
     {
       level: options.level,
-      base: { service: options.service },
+      base: options.service === undefined ? {} : { service: options.service },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: redactedPaths, censor: '[redacted]' },

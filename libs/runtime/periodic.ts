@@ -23,13 +23,13 @@ export class Periodic {
   /** Runs the task soon; kicks during a run lead to one more run. */
   kick(): void {
     this.#kicked = true;
-    this.#pause.abort();
+    if (!this.#pause.signal.aborted) this.#pause.abort(woken);
   }
 
   /** Aborts the task's signal and waits until the run under way has ended. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#pause.abort();
+    this.#pause.abort(woken);
     await this.#loop;
   }
 
@@ -66,6 +66,9 @@ export class Periodic {
     await this.#options.clock.sleep(ms, this.#pause.signal);
   }
 }
+
+/** Without a reason each abort makes a DOMException with its stack, and kicks are many. */
+const woken = 'woken';
 
 /** After a failure, when the interval is longer. */
 const retryAfterMs = 5_000;
