@@ -2,7 +2,7 @@ import type { Resolution } from '../bus/requests.ts';
 import type { Account } from '../store/ports/directory.ts';
 
 /** Aliases of aliases; deeper than this is taken for a circle. */
-export const maxAliasDepth = 10;
+const maxAliasDepth = 10;
 /** Accounts that one address may lead to, and targets that one alias may have. */
 export const maxTargets = 1_000;
 /** Addresses passed on the way: accounts, aliases between them and targets that are no more. */

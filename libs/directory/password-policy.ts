@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
 /** NIST SP 800-63B §3.1.1: length is what counts, no rules of composition. */
-export const minPasswordLength = 10;
+const minPasswordLength = 10;
 /** The cap of `auth.verify`; also keeps hashing from being fed megabytes. */
-export const maxPasswordBytes = 1_024;
+const maxPasswordBytes = 1_024;
 
 /** A password that is to be set. Messages are shown to people. */
 export const newPassword = z

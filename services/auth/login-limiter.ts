@@ -3,13 +3,13 @@ import type { Clock } from '../../libs/runtime/clock.ts';
 import type { LoginLimits } from '../../libs/store/ports/credentials.ts';
 
 /** A window begins with its first failure. */
-export const failureWindowMs = 15 * 60_000;
+const failureWindowMs = 15 * 60_000;
 /** Failures of one user from one network: somebody tries passwords, or a client has an old one. */
-export const maxFailuresOfPair = 10;
+const maxFailuresOfPair = 10;
 /** Failures of all users from one network: somebody tries users. */
-export const maxFailuresOfNetwork = 100;
+const maxFailuresOfNetwork = 100;
 /** Failures of one user from anywhere: somebody tries from many networks. */
-export const maxFailuresOfUser = 50;
+const maxFailuresOfUser = 50;
 /** How long a network from which a user has logged in is kept in mind. */
 const familiarMs = 30 * 24 * 60 * 60_000;
 
