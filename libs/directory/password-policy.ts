@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** NIST SP 800-63B §3.1.1: length is what counts, no rules of composition. */
-const minPasswordLength = 10;
+export const minPasswordLength = 10;
 /** The cap of `auth.verify`; also keeps hashing from being fed megabytes. */
 const maxPasswordBytes = 1_024;
 
