@@ -16,7 +16,7 @@ export interface VerifyReport {
  * Reads a store from end to end beside the process that uses it: SQLite's own check, each body against its SHA-256, counts and quota use of every
  * mailbox against its rows. One snapshot, so that mail which arrives meanwhile is no fault. Rejects when there is no store.
  */
-export async function verifySqliteStore(dataDir: string, blobs: Blobs): Promise<VerifyReport> {
+export async function verifySqliteStore(dataDir: string, blobs: Pick<Blobs, 'read'>): Promise<VerifyReport> {
   const file = join(dataDir, 'waypost.db');
   if (!existsSync(file)) throw new Error(`there is no store in ${dataDir}: WAYPOST_DATA_DIR says where it is`);
   const connection = new Connection(file, { readOnly: true });
@@ -78,7 +78,7 @@ interface BodyRow {
   bytes: Uint8Array | null;
 }
 
-async function checkBodies(connection: Connection, blobs: Blobs): Promise<{ bodies: number; faults: string[] }> {
+async function checkBodies(connection: Connection, blobs: Pick<Blobs, 'read'>): Promise<{ bodies: number; faults: string[] }> {
   const faults: string[] = [];
   let bodies = 0;
   let after = 0;
@@ -102,7 +102,7 @@ async function checkBodies(connection: Connection, blobs: Blobs): Promise<{ bodi
 
 const rowsPerStep = 200;
 
-async function sha256Of(row: BodyRow, blobs: Blobs): Promise<string | undefined> {
+async function sha256Of(row: BodyRow, blobs: Pick<Blobs, 'read'>): Promise<string | undefined> {
   const hash = createHash('sha256');
   if (row.bytes !== null) return hash.update(row.bytes).digest('hex');
   if (row.blob_ref === null) return undefined;

@@ -41,9 +41,9 @@ async function examine(context: CommandContext): Promise<void> {
 
 async function verify(context: CommandContext): Promise<void> {
   const { verifySqliteStore } = await import('../../../libs/store/sqlite/verify.ts');
-  const { fileBlobs } = await import('../../../libs/blobs/file.ts');
+  const { fileBlobsForReading } = await import('../../../libs/blobs/file.ts');
   const { dataDir } = loadConfig(process.env);
-  const report = await verifySqliteStore(dataDir, fileBlobs(join(dataDir, 'blobs')));
+  const report = await verifySqliteStore(dataDir, fileBlobsForReading(join(dataDir, 'blobs')));
   context.output.record({ messages: report.bodies, accounts: report.accounts, faults: report.faults.length });
   if (report.faults.length > 0)
     throw new Error(`the store has faults:\n${report.faults.slice(0, shownFaults).join('\n')}`);

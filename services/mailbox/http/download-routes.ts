@@ -43,7 +43,7 @@ export function downloadRoutes({ raw, parsePool }: { raw: RawMessages; parsePool
         404: 'problem',
       },
       handle: ({ params, caller, response, signal }) =>
-        raw.withWhole(accountOf(caller, params), params.id, async (_row, bytes) => {
+        raw.withWhole(accountOf(caller, params), params.id, async (_row, bytes): Promise<'handled'> => {
           const parsed = await parsePool.full(bytes, signal);
           const attachment = parsed.attachments.find(({ n }) => n === params.n);
           if (attachment === undefined) throw problem('notFound', 'attachment not found');
