@@ -7,7 +7,7 @@ import type { MailboxRole } from './ports/mailboxes.ts';
 export const maxMailboxDepth = 10;
 export const maxMailboxesPerAccount = 1_000;
 /** RFC 8621 §2: at least 255 octets of UTF-8. */
-export const maxMailboxNameBytes = 255;
+const maxMailboxNameBytes = 255;
 
 /** How long the key and the modseq of an expunged message are kept. */
 export const tombstoneKeepMs = 30 * 24 * 3_600_000;

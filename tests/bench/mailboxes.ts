@@ -99,8 +99,8 @@ function fill(accountId: string, count: number): void {
     account,
   );
   connection.run(
-    `INSERT INTO message_search (rowid, acct, sender, recipients, subject, body)
-     SELECT (received_at << 21) | (n & 2097151), 'a' || account, 'alice example test', 'bob', 'number ' || n, 'common words of a body' || iif(n % 1000 = 0, ' rare', '')
+    `INSERT INTO message_search (rowid, n, acct, sender, recipients, subject, body)
+     SELECT (received_at << 21) | (n & 2097151), n, 'a' || account, 'alice example test', 'bob', 'number ' || n, 'common words of a body' || iif(n % 1000 = 0, ' rare', '')
      FROM messages WHERE account = ? ORDER BY n`,
     account,
   );

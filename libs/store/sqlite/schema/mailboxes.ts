@@ -8,7 +8,8 @@
  * - `mailbox_messages`: which messages are in a mailbox, in the order of the list.
  * - `message_bodies`: of appended messages; those of delivered ones are the spool's.
  * - `thread_references`: which thread a Message-ID or a base subject (their hashes) belongs to.
- * - `message_search`: contentless; the row of a message is `received_at << 21 | n mod 2^21`, so that the newest come first without a sort.
+ * - `message_search`: contentless; the row of a message is `received_at << 21 | n mod 2^21`, so that the newest come first without a sort; `n` names
+ *   the message.
  */
 export const mailboxesSchema = `
   INSERT OR IGNORE INTO meta (name, value) VALUES ('incarnation', '1');
@@ -100,6 +101,7 @@ export const mailboxesSchema = `
 
   CREATE TABLE search_pending (n INTEGER PRIMARY KEY);
   CREATE VIRTUAL TABLE message_search USING fts5 (
-    acct, sender, recipients, subject, body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 0'
+    n UNINDEXED, acct, sender, recipients, subject, body,
+    content = '', contentless_delete = 1, contentless_unindexed = 1, tokenize = 'unicode61 remove_diacritics 0'
   );
 `;

@@ -2,9 +2,10 @@ import { NotFound } from '../../../errors.ts';
 import type { ListCursor, MessageFilter } from '../../../ports/mailboxes.ts';
 import type { Connection, SqlValue } from '../../engine/connection.ts';
 import { accountOf, stateOf } from './account-state.ts';
+import { cutPage, type ListedRow } from './list-page.ts';
 import { listSql, type Narrowing } from './list-sql.ts';
 import { matchExpression } from './match-expression.ts';
-import { type ListedRow, searchPage } from './search-page.ts';
+import { searchPage } from './search-page.ts';
 
 export interface ListArgs {
   accountId: string;
@@ -63,14 +64,6 @@ function plainPage(connection: Connection, scope: ListScope): { rows: ListedRow[
   const params: SqlValue[] = [mailbox ?? account, end.receivedAt, end.id, start, limit + 1];
   const rows = connection.all<ListedRow>(listSql(mailbox === null ? 'account' : 'mailbox', scope), ...params);
   return cutPage(rows, limit);
-}
-
-/** Of limit + 1 rows, when there are as many: the page, and where the next one goes on. */
-export function cutPage(rows: ListedRow[], limit: number): { rows: ListedRow[]; next: ListCursor | null } {
-  if (rows.length <= limit) return { rows, next: null };
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return { rows: page, next: last === undefined ? null : { receivedAt: last.receivedAt, id: last.id } };
 }
 
 function earlier(cursor: ListCursor | undefined, before: number | undefined): ListCursor {

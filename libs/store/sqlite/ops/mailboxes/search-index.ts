@@ -36,8 +36,9 @@ export function index(connection: Connection, args: { entries: readonly IndexEnt
     if (message === undefined) continue;
     forgetSearch(connection, message);
     connection.run(
-      `INSERT INTO message_search (rowid, acct, sender, recipients, subject, body) VALUES (${searchRow}, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO message_search (rowid, n, acct, sender, recipients, subject, body) VALUES (${searchRow}, ?, ?, ?, ?, ?, ?)`,
       message.receivedAt,
+      message.n,
       message.n,
       accountToken(message.account),
       entry.from,

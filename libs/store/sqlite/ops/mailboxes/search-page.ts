@@ -1,14 +1,9 @@
 import type { ListCursor } from '../../../ports/mailboxes.ts';
 import type { Connection, SqlValue } from '../../engine/connection.ts';
 import type { ListScope } from './list.ts';
+import { cutPage, type ListedRow } from './list-page.ts';
 import { filtersOf } from './list-sql.ts';
 import { rowJson } from './message-rows.ts';
-
-export interface ListedRow {
-  json: string;
-  receivedAt: number;
-  id: string;
-}
 
 /**
  * A page of what matches, newest first. The walk goes along the search's rows, whose numbers begin with receivedAt. Where other filters may pass
@@ -26,24 +21,20 @@ export function searchPage(
     ...searchParams(scope, match, { start, limit: scope.limit + 1 }),
   );
   const ordered = inOrder(connection, scope, match, found);
-  if (ordered.length > scope.limit) {
-    const page = ordered.slice(0, scope.limit);
-    const last = page.at(-1);
-    return { rows: page, next: last === undefined ? null : { receivedAt: last.receivedAt, id: last.id } };
-  }
+  if (ordered.length > scope.limit) return cutPage(ordered, scope.limit);
   return { rows: ordered, next: floor === undefined ? null : { receivedAt: floor, id: smallestId } };
 }
 
-/** Parameters: match, first and last row, account, cursor's receivedAt and id, (mailbox,) number of rows. Exported for the test of its plan. */
-export function searchSql(scope: Pick<ListScope, 'mailbox' | 'unread' | 'hasAttachment'>): string {
+/** Parameters: match, first and last row, account, cursor's receivedAt and id, (mailbox,) number of rows. */
+function searchSql(scope: Pick<ListScope, 'mailbox' | 'unread' | 'hasAttachment'>): string {
   const inMailbox =
     scope.mailbox === null
       ? ''
       : 'AND EXISTS (SELECT 1 FROM mailbox_messages b WHERE b.mailbox = ? AND b.received_at = m.received_at AND b.id = m.id)';
   return `SELECT ${rowJson} AS json, m.received_at AS receivedAt, m.id AS id
-    FROM message_search s CROSS JOIN messages AS m INDEXED BY messages_by_time
+    FROM message_search s CROSS JOIN messages m ON m.n = s.n
     WHERE s.message_search MATCH ? AND s.rowid >= (? << 21) AND s.rowid < ((? + 1) << 21)
-      AND m.account = ? AND m.received_at = (s.rowid >> 21) AND (m.n & 2097151) = (s.rowid & 2097151) AND m.destroyed_at IS NULL
+      AND m.account = ? AND m.destroyed_at IS NULL
       AND (m.received_at, m.id) < (?, ?) ${inMailbox} ${filtersOf('m', scope)}
     ORDER BY s.rowid DESC LIMIT ?`;
 }
@@ -54,7 +45,7 @@ function searchParams(
   range: { start: number; end?: number; limit: number },
 ): SqlValue[] {
   const { account, mailbox, end } = scope;
-  const params: SqlValue[] = [match, range.start, range.end ?? end.receivedAt, account, end.receivedAt, end.id];
+  const params: SqlValue[] = [match, range.start, range.end ?? lastMs(scope), account, end.receivedAt, end.id];
   if (mailbox !== null) params.push(mailbox);
   params.push(range.limit);
   return params;
@@ -83,10 +74,13 @@ function walkFloor(connection: Connection, scope: ListScope, match: string): num
      ORDER BY rowid DESC LIMIT 1 OFFSET ?`,
     match,
     scope.start,
-    scope.end.receivedAt,
+    lastMs(scope),
     maxWalkedHits,
   )?.floor;
 }
+
+/** The millisecond of the newest hits that can be before the cursor: a walk that began at its end again would never end. */
+const lastMs = ({ end }: ListScope): number => (end.id <= smallestId ? end.receivedAt - 1 : end.receivedAt);
 
 const maxWalkedHits = 5_000;
 const maxTies = 5_000;
