@@ -73,6 +73,19 @@ test('past the inline limit a message streams to the blob store and holds little
   assert.equal(memory.heldBytes, 0);
 });
 
+test('the last chunk is kept when it is the one that goes past the inline limit', async () => {
+  const { collector, kept } = open();
+  const message = Buffer.concat([Buffer.from(`${header}\r\n`), Buffer.alloc(inlineLimitBytes, 'x')]);
+  await feed(collector, message.subarray(0, inlineLimitBytes - 10_000), 65_536);
+  // The end of the data comes with the chunk: nobody waits for it to be taken.
+  void collector.push(message.subarray(inlineLimitBytes - 10_000));
+  const { sizeBytes, sha256: digest } = await collector.finish();
+  assert.equal(sizeBytes, message.length);
+  assert.equal(digest, sha256(message));
+  assert.ok(kept[0]?.equals(message));
+  collector.release();
+});
+
 test('with no memory left to grow, a message goes on in the blob store', async () => {
   const { collector, kept } = open(20_000);
   const message = Buffer.concat([Buffer.from(`${header}\r\n`), Buffer.alloc(50_000, 'x')]);

@@ -34,6 +34,8 @@ export class BodyCollector {
   #header: Buffer | undefined;
   #searchedTo = 0;
   #stream: { channel: ByteChannel; stored: ReturnType<Blobs['put']>; abort: AbortController } | undefined;
+  /** The move from memory to the blob store, which goes on when the last octets have already come. */
+  #spilled: Promise<void> | undefined;
   #fault: CollectorFault | undefined;
 
   /** Undefined when there is no memory for one more message. */
@@ -60,7 +62,10 @@ export class BodyCollector {
   push(content: Buffer): Promise<void> | undefined {
     if (this.#fault || content.length === 0) return undefined;
     if (this.#stream) return this.#stream.channel.push(content);
-    if (!this.#makeRoom(content)) return this.#fault ? undefined : this.#spill(content);
+    if (!this.#makeRoom(content)) {
+      if (!this.#fault) this.#spilled = this.#spill(content);
+      return this.#spilled;
+    }
     this.#findHeaderEnd();
     return undefined;
   }
@@ -71,6 +76,8 @@ export class BodyCollector {
       const bytes = this.#bytes.subarray(0, this.#length);
       return { body: { kind: 'inline', bytes }, sizeBytes: bytes.length, sha256: hash('sha256', bytes, 'hex') };
     }
+    // The chunk that filled the memory can be the last one: an end before it is handed over would cut it off.
+    await this.#spilled;
     this.#stream.channel.end();
     const { ref, sizeBytes, sha256 } = await this.#stream.stored;
     return { body: { kind: 'blob', ref }, sizeBytes, sha256 };
