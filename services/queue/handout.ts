@@ -123,7 +123,7 @@ export class Handout {
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
     const look = new AbortController();
-    const wake = (): void => look.abort();
+    const wake = (): void => look.abort('rows');
     this.#waiting.add(wake);
     signal.addEventListener('abort', wake, { once: true });
     await this.#options.clock.sleep(ms, look.signal);

@@ -5,10 +5,13 @@ export const loadLimits = {
   /** Rows that one read brings. */
   rowsPerRead: 2_000,
   perDestination: windowCaps.perDestination,
-  /** A partition with this many rows in the window isn't read again: two batches of a worker are there. */
-  enoughPerPartition: 250,
+  /**
+   * With this many rows in the window (a batch of a worker) only partitions without any are read: the others' rows go first anyway, and to read them
+   * again for a few more would cost more than it gives.
+   */
+  enough: 400,
   /** Least time between two reads: what becomes due meanwhile comes with the next one. */
-  gatherMs: 20,
+  gatherMs: 50,
   /** How often the loader looks whether a row has fallen due. */
   tickMs: 1_000,
 } as const;

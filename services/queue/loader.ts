@@ -65,11 +65,11 @@ export class Loader {
   async load(): Promise<void> {
     await this.#markWhatFellDue();
     const { window, ownership } = this.#options;
+    const isEnough = window.size >= loadLimits.enough;
     const partitions: number[] = [];
     for (const partition of this.#marked) {
       if (!ownership.owns(partition)) this.#marked.delete(partition);
-      // What is in the window goes first anyway: reading it again for one more row would cost more than it gives.
-      else if (window.sizeOf(partition) < loadLimits.enoughPerPartition) partitions.push(partition);
+      else if (!isEnough || window.sizeOf(partition) === 0) partitions.push(partition);
     }
     if (partitions.length > 0 && window.room > 0) await this.#read(partitions);
   }

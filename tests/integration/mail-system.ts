@@ -8,7 +8,7 @@ import { acceptMessage } from '../../libs/accept/accept.ts';
 import { PartitionWakes } from '../../libs/accept/partition-wakes.ts';
 import { Ranks } from '../../libs/accept/ranks.ts';
 import { buildTargets } from '../../libs/accept/targets.ts';
-import type { Blobs } from '../../libs/blobs/port.ts';
+import { openFileBlobs } from '../../libs/blobs/file.ts';
 import type { Bus } from '../../libs/bus/port.ts';
 import type { Batch } from '../../libs/bus/requests.ts';
 import { createMemoryBus } from '../../libs/bus/memory/bus.ts';
@@ -80,12 +80,7 @@ export async function openMailSystem(t: TestContext) {
   const metrics = new Registry();
   const store = await openSqliteStore({ dataDir, log, metrics });
   const bus: Bus = createMemoryBus({ source: '/waypost/test/1', clock, log, metrics });
-  const blobs: Blobs = {
-    put: () => Promise.reject(new Error('no blobs yet')),
-    async *read() {},
-    remove: () => Promise.resolve(),
-    list: () => Promise.resolve({ refs: [] }),
-  };
+  const blobs = await openFileBlobs(join(dataDir, 'blobs'));
   const parsePool = new ParsePool();
   const wakes = new PartitionWakes(bus);
   const ranks = new Ranks();

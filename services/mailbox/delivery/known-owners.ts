@@ -54,6 +54,6 @@ export class KnownOwners {
   }
 
   #stopWaiting(): void {
-    for (const arrival of this.#waiting) arrival.abort();
+    for (const arrival of this.#waiting) arrival.abort('heard');
   }
 }

@@ -13,9 +13,9 @@ import { isStoreTrouble } from '../store-trouble.ts';
 import { IndexQueue } from './index-queue.ts';
 
 const limits = {
-  queue: { tokens: 1_000_000, batchEntries: 200, batchTokens: 200_000 },
+  queue: { tokens: 1_000_000, batchEntries: 300, batchTokens: 250_000 },
   /** Entries gather this long, unless a whole batch is there: few commits, and far below the 5 s in which search must be complete. */
-  gatherMs: 500,
+  gatherMs: 1_000,
   /** Messages that one look at the store finds. */
   unindexedPerCall: 100,
 } as const;
@@ -108,7 +108,7 @@ export class Indexer {
       });
     } catch (err) {
       if (signal.aborted || isStoreTrouble(err)) throw err;
-      if (err instanceof NotFound && err.what !== 'blob') return undefined;
+      if (err instanceof NotFound && err.what !== 'body') return undefined;
       log.error({ err, accountId, id }, 'a message could not be read for the search');
       return { accountId, id, ...noTokens };
     }
