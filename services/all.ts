@@ -75,22 +75,17 @@ async function start(config: Config, log: Logger, wanted: readonly ServiceName[]
   // First, so that a probe sees a process that lives and isn't ready yet.
   const ops = await startIfOn(config.opsListen, opened, (listen) => startOpsServer({ ...parts, listen, readiness }));
 
-  for (const service of services.all) {
-    if (service === services.ingress) continue;
-    opened.push((graceMs) => service.stop(graceMs));
-    await service.start();
-  }
+  // What clients are connected to; closed first and side by side, or an event stream would hold up the HTTP server that it came by.
+  const edge: Closing[] = [];
+  for (const service of services.inner) await startService(service, opened);
+  opened.push((graceMs) => closeAtOnce(edge, graceMs));
+  for (const service of services.outer) await startService(service, edge);
   const firstAccounts = (await services.auth?.ensureFirstAccounts()) ?? [];
   const routers = services.all.flatMap((service) => (service.router === undefined ? [] : [service.router]));
   // Clients come last: what answers them is there.
-  const edge: Closing[] = [];
-  opened.push((graceMs) => closeAtOnce(edge, graceMs));
   const http = await startIfOn(config.httpListen, edge, (listen) => startHttpServer({ ...parts, listen, routers }));
   const { ingress } = services;
-  if (ingress !== undefined) {
-    edge.push((graceMs) => ingress.stop(graceMs));
-    await ingress.start();
-  }
+  if (ingress !== undefined) await startService(ingress, edge);
   return {
     addresses: { http: http?.address, ops: ops?.address, ...smtpAddresses(ingress) },
     firstAccounts,
@@ -146,9 +141,18 @@ function createServices(parts: Parts, wanted: readonly ServiceName[]) {
     wanted.includes(name) ? create({ ...deps, log: parts.log.child({ service: name }) }) : undefined;
   const auth = of('auth', createAuth);
   const ingress = of('ingress', createIngress);
-  const others = [of('queue', createQueue), of('mailbox', createMailbox), of('delivery', createDelivery)];
-  const all: Service[] = [auth, ...others, ingress].filter((service) => service !== undefined);
-  return { auth, ingress, all };
+  const inner = present([auth, of('queue', createQueue)]);
+  const outer = present([of('mailbox', createMailbox), of('delivery', createDelivery)]);
+  return { auth, ingress, inner, outer, all: present([...inner, ...outer, ingress]) };
+}
+
+function present(services: readonly (Service | undefined)[]): readonly Service[] {
+  return services.filter((service) => service !== undefined);
+}
+
+async function startService(service: Service, opened: Closing[]): Promise<void> {
+  opened.push((graceMs) => service.stop(graceMs));
+  await service.start();
 }
 
 async function startIfOn<T extends { close: Closing }>(
