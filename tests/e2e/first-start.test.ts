@@ -1,162 +1,168 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { after, before, describe, it } from 'node:test';
+import { apiClient } from '../support/api-client.ts';
+import { arrived, queueIsDone } from '../support/reading.ts';
+import { projectRoot, runCommand } from '../support/run-command.ts';
+import { SmtpClient } from '../support/smtp-client.ts';
 import { until } from '../support/until.ts';
+import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const anyPorts = Object.fromEntries(
-  ['HTTP', 'OPS', 'MX', 'SUBMISSION', 'SUBMISSIONS'].map((name) => [`WAYPOST_${name}_LISTEN`, '127.0.0.1:0']),
-);
+describe('the first start and those after it', () => {
+  let waypost: WaypostProcess;
+  let firstPrint: string;
+  let accounts: Map<string, string>;
 
-interface Started {
-  child: ChildProcess;
-  stdout(): string;
-  stderr(): string;
-  /** Exit code; null when a signal ended it. */
-  ended: Promise<number | null>;
-}
-
-function waypost(t: TestContext, env: Record<string, string>, args: readonly string[] = ['start']): Started {
-  const child = spawn(process.execPath, [join(root, 'services/main.ts'), ...args], {
-    env: { ...process.env, ...anyPorts, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+  before(async () => {
+    // As a new user: no password given. An empty value is the same as none.
+    waypost = await startWaypost({ WAYPOST_ADMIN_PASSWORD: '', WAYPOST_GRACE_PERIOD: '3s', WAYPOST_LOG_LEVEL: 'info' });
+    await until('it has said that it runs', 5_000, () => waypost.stdout().includes('read the newest message'));
+    firstPrint = waypost.stdout();
+    accounts = new Map(
+      [...firstPrint.matchAll(/^ {2}(\S+@example\.test) {2,}(\S+)/gm)].map(([, address, password]) => [
+        address!,
+        password!,
+      ]),
+    );
   });
-  t.after(() => child.kill('SIGKILL'));
-  const [out, err]: string[][] = [[], []];
-  child.stdout.setEncoding('utf8').on('data', (part: string) => out!.push(part));
-  child.stderr.setEncoding('utf8').on('data', (part: string) => err!.push(part));
-  const ended = once(child, 'close').then(([code]: unknown[]) => (typeof code === 'number' ? code : null));
-  return { child, stdout: () => out!.join(''), stderr: () => err!.join(''), ended };
-}
+  after(() => waypost.dispose());
 
-async function running(t: TestContext, env: Record<string, string>): Promise<Started> {
-  const started = waypost(t, env);
-  await until('it runs', 30_000, () => {
-    assert.equal(started.child.exitCode, null, started.stderr());
-    return /Data .*\n/.test(started.stdout());
+  it('makes the administrator, alice and bob, with passwords that work', async () => {
+    assert.deepEqual([...accounts.keys()].toSorted(), ['admin@example.test', 'alice@example.test', 'bob@example.test']);
+    for (const [address, password] of accounts) {
+      const account = await apiClient(waypost.api, { address, password }).get('/api/v1/accounts/me');
+      assert.deepEqual([account.address, account.admin], [address, address.startsWith('admin@')]);
+    }
   });
-  return started;
-}
 
-async function dataDir(t: TestContext): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'waypost with space-'));
-  t.after(() => rm(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-function httpPort(started: Started): number {
-  return Number(/HTTP API +http:\/\/127\.0\.0\.1:(\d+)/.exec(started.stdout())?.[1]);
-}
-
-async function terminate(started: Started): Promise<number | null> {
-  started.child.kill('SIGTERM');
-  return started.ended;
-}
-
-test('the commands that the first start prints work as printed, and its passwords are shown once', async (t) => {
-  const dir = await dataDir(t);
-  const first = await running(t, { WAYPOST_DATA_DIR: dir });
-  await until('the commands are printed', 5000, () => first.stdout().split('\ncurl ').length === 3);
-  const [send, list, read] = first
-    .stdout()
-    .split('\n')
-    .filter((line) => /^(?:printf|curl) /.test(line));
-  const sh = promisify(execFile);
-  await sh('sh', ['-ec', send!]);
-  assert.match((await sh('sh', ['-ec', list!])).stdout, /"subject":"Hello"/);
-  assert.match((await sh('sh', ['-ec', read!])).stdout, /"text":"It works\.\\r?\\?n?/);
-
-  const second = waypost(t, { WAYPOST_DATA_DIR: dir });
-  assert.equal(await second.ended, 1);
-  assert.match(second.stderr(), /^Waypost can’t start:\nanother process uses this data directory/);
-  assert.equal(await terminate(first), 0);
-
-  const later = await running(t, { WAYPOST_DATA_DIR: dir });
-  assert.match(later.stdout(), /HTTP API +http:/);
-  assert.doesNotMatch(later.stdout(), /alice@|password|curl/);
-  const password = /alice@example\.test +(\S+)/.exec(first.stdout())?.[1] ?? assert.fail('no password');
-  assert.ok(!first.stderr().includes(password));
-  assert.equal(await terminate(later), 0);
-});
-
-test('a password that the configuration gives is not printed', async (t) => {
-  const env = {
-    WAYPOST_DATA_DIR: await dataDir(t),
-    WAYPOST_ADMIN_PASSWORD: 'not to be shown',
-    WAYPOST_SAMPLE_ACCOUNTS: 'false',
-  };
-  const started = await running(t, env);
-  await until('the commands are printed', 5000, () => started.stdout().split('\ncurl ').length === 3);
-  assert.match(started.stdout(), /--user admin@example\.test /);
-  assert.doesNotMatch(started.stdout() + started.stderr(), /not to be shown/);
-  assert.equal(await terminate(started), 0);
-});
-
-test('a request under way may end within the grace period; a second signal ends the process at once', async (t) => {
-  const started = await running(t, { WAYPOST_DATA_DIR: await dataDir(t), WAYPOST_GRACE_PERIOD: '60s' });
-  const socket = connect(httpPort(started), '127.0.0.1').on('error', () => {});
-  socket.write('GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n');
-  await once(socket, 'data');
-  socket.write('GET /api/openapi.json HTTP/1.1\r\n');
-  started.child.kill('SIGTERM');
-  await until('it drains', 5000, () => started.stderr().includes('shutting down'));
-  assert.equal(started.child.exitCode, null);
-  assert.equal(await terminate(started), 1);
-});
-
-const wrong: readonly { name: string; env?: Record<string, string>; args?: string[]; code: number; says: RegExp }[] = [
-  {
-    name: 'a bad value',
-    env: { WAYPOST_LOG_LEVEL: 'loud' },
-    code: 1,
-    says: /^The configuration is not right:\nWAYPOST_LOG_LEVEL: 'loud'/,
-  },
-  { name: 'an unknown name', env: { WAYPOST_HTTP_LISTENS: 'x' }, code: 1, says: /did you mean WAYPOST_HTTP_LISTEN\?/ },
-  {
-    name: 'no certificate',
-    env: { WAYPOST_TLS_CERT_FILE: '/none', WAYPOST_TLS_KEY_FILE: '/none' },
-    code: 1,
-    says: /\/none: ENOENT/,
-  },
-  {
-    name: 'an address of another machine',
-    env: { WAYPOST_MX_LISTEN: '192.0.2.1:25' },
-    code: 1,
-    says: /192\.0\.2\.1:25 is not an address of this machine/,
-  },
-  {
-    name: 'a cluster',
-    env: { WAYPOST_MONGODB_URL: 'mongodb://127.0.0.1', WAYPOST_NATS_URL: 'nats://127.0.0.1' },
-    code: 1,
-    says: /ask for a cluster, which is not here yet/,
-  },
-  { name: 'an unknown service', args: ['start', 'imap'], code: 2, says: /^usage: start/ },
-  { name: 'an unknown command', args: ['begin'], code: 2, says: /^usage: start/ },
-];
-
-for (const { name, env, args, code, says } of wrong) {
-  test(`a start with ${name} ends with a clear error`, async (t) => {
-    const started = waypost(t, { WAYPOST_DATA_DIR: await dataDir(t), WAYPOST_LOG_LEVEL: 'error', ...env }, args);
-    assert.equal(await started.ended, code);
-    assert.match(started.stderr(), says);
-    assert.equal(started.stdout(), '');
+  it('prints three commands that work as they are pasted: send, list, read', async () => {
+    const commands = printedCommands(firstPrint);
+    assert.equal(commands.length, 3, commands.join('\n'));
+    const [send, list, read] = commands as [string, string, string];
+    const sent = await shell(send);
+    assert.deepEqual([sent.code, sent.stderr], [0, '']);
+    // A person takes a moment to paste the next line.
+    await arrived(
+      apiClient(waypost.api, { address: 'bob@example.test', password: accounts.get('bob@example.test')! }),
+      'Hello',
+    );
+    const listed = await shell(list);
+    assert.deepEqual([listed.code, listed.stderr], [0, '']);
+    const { items } = JSON.parse(listed.stdout);
+    assert.deepEqual([items.length, items[0].subject], [1, 'Hello']);
+    const shown = await shell(read);
+    assert.deepEqual([shown.code, shown.stderr], [0, '']);
+    const message = JSON.parse(shown.stdout);
+    assert.equal(message.id, items[0].id);
+    assert.deepEqual(message.from, [{ name: null, email: 'alice@example.test' }]);
+    assert.equal(message.text.trim(), 'It works.');
   });
+
+  it('says that the data directory is in use to a second process, and ends it', async () => {
+    const second = await runCommand(process.execPath, ['services/main.ts', 'start'], {
+      env: {
+        WAYPOST_DATA_DIR: waypost.dataDir,
+        WAYPOST_OPS_LISTEN: 'off',
+        WAYPOST_HTTP_LISTEN: '127.0.0.1:0',
+        WAYPOST_MX_LISTEN: 'off',
+        WAYPOST_SUBMISSION_LISTEN: 'off',
+        WAYPOST_SUBMISSIONS_LISTEN: 'off',
+      },
+    });
+    assert.equal(second.code, 1);
+    assert.equal(second.stdout, '');
+    assert.match(second.stderr, new RegExp(`^Waypost can’t start:\n.*${waypost.dataDir}.*\n`));
+    assert.match(second.stderr, /another|in use/i);
+    assert.doesNotMatch(second.stderr, /\n\s+at /, 'no stack');
+    assert.equal((await fetch(`http://127.0.0.1:${waypost.ports.ops}/readyz`)).status, 200);
+  });
+
+  it('ends on SIGTERM with 0 within the grace time, with a session open and another within DATA', async () => {
+    const { client: idle } = await SmtpClient.connect(waypost.ports.mx);
+    await idle.command('EHLO idle.test');
+    const { client: busy } = await SmtpClient.connect(waypost.ports.mx);
+    await busy.command('EHLO busy.test');
+    await busy.command('MAIL FROM:<c@sender.test>');
+    await busy.command('RCPT TO:<bob@example.test>');
+    await busy.command('DATA');
+    busy.write('Subject: while stopping\r\n\r\nhalf');
+    const started = performance.now();
+    const ended = waypost.terminate();
+    const told = await idle.reply();
+    assert.equal(told.code, 421, told.text);
+    // The message under way is taken, then the session ends.
+    busy.write(' and half\r\n.\r\n');
+    assert.equal((await busy.reply()).code, 250);
+    assert.equal((await busy.reply()).code, 421);
+    assert.equal(await ended, 0);
+    assert.ok(performance.now() - started < 3_000, `${performance.now() - started} ms`);
+  });
+
+  it('ends on SIGTERM in time even when a client within DATA says nothing more, and prints no password again', async () => {
+    await waypost.restart();
+    await until('it has said that it runs', 5_000, () =>
+      waypost.stdout().slice(firstPrint.length).includes('Waypost is running'),
+    );
+    const secondPrint = waypost.stdout().slice(firstPrint.length);
+    for (const place of ['HTTP API', 'SMTP in', 'Submission', 'Operations', waypost.dataDir, `${waypost.ports.mx}`]) {
+      assert.ok(secondPrint.includes(place), `${place} in ${secondPrint}`);
+    }
+    for (const password of accounts.values()) {
+      assert.ok(!secondPrint.includes(password));
+      assert.ok(!waypost.stderr().includes(password), 'not in the log');
+    }
+    assert.doesNotMatch(secondPrint, /password/i);
+
+    const bob = apiClient(waypost.api, { address: 'bob@example.test', password: accounts.get('bob@example.test')! });
+    await arrived(bob, 'while stopping');
+    const { client: silent } = await SmtpClient.connect(waypost.ports.mx);
+    await silent.command('EHLO silent.test');
+    await silent.command('MAIL FROM:<c@sender.test>');
+    await silent.command('RCPT TO:<bob@example.test>');
+    await silent.command('DATA');
+    silent.write('Subject: never ends\r\n');
+    const started = performance.now();
+    assert.equal(await waypost.terminate(), 0);
+    assert.ok(performance.now() - started < 4_000, `${performance.now() - started} ms`);
+    silent.destroy();
+  });
+});
+
+describe('a first start with the password of a file', () => {
+  it('takes the administrator’s password from WAYPOST_ADMIN_PASSWORD_FILE, makes the samples, and shows only theirs', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'waypost-secret-'));
+    const file = join(folder, 'password');
+    writeFileSync(file, 'a password from a file\n');
+    const waypost = await startWaypost({ WAYPOST_ADMIN_PASSWORD: '', WAYPOST_ADMIN_PASSWORD_FILE: file });
+    try {
+      const admin = apiClient(waypost.api, { address: 'admin@example.test', password: 'a password from a file' });
+      assert.equal((await admin.get('/api/v1/accounts')).items.length, 3);
+      await queueIsDone(admin);
+      assert.ok(!waypost.stdout().includes('a password from a file'));
+      assert.match(waypost.stdout(), /^ {2}alice@example\.test +\S+$/m);
+    } finally {
+      await waypost.dispose();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('`npm start` is this start', () => {
+    const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+    assert.match(scripts.start, /services\/main\.ts start$/);
+  });
+});
+
+/** The paragraphs after the line that says to paste them. */
+function printedCommands(print: string): string[] {
+  const from = print.indexOf('To try it, paste these');
+  return print
+    .slice(from)
+    .split('\n\n')
+    .slice(1)
+    .map((paragraph) => paragraph.trim())
+    .filter((paragraph) => paragraph !== '');
 }
 
-test('a port in use is named', async (t) => {
-  const other = createServer().listen(0, '127.0.0.1');
-  t.after(() => other.close());
-  await once(other, 'listening');
-  const address = other.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  const started = waypost(t, { WAYPOST_DATA_DIR: await dataDir(t), WAYPOST_HTTP_LISTEN: `127.0.0.1:${port}` });
-  assert.equal(await started.ended, 1);
-  assert.match(started.stderr(), new RegExp(`127\\.0\\.0\\.1:${port} is in use by another program`));
-});
+const shell = (command: string) => runCommand('sh', ['-c', command]);
