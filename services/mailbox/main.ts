@@ -27,6 +27,7 @@ import { mailboxRoutes } from './http/routes.ts';
 import { Indexer } from './indexer/indexer.ts';
 import { mailboxGauges, mailboxMetrics } from './metrics.ts';
 import { sweepRemovedAccounts } from './removed-accounts.ts';
+import { StoreHealth } from './store-health.ts';
 
 export interface MailboxDeps {
   config: Pick<
@@ -59,8 +60,9 @@ export function createMailbox(deps: MailboxDeps): Service {
   const { worker, indexer, tasks } = createDelivery(deps);
   const { router, close } = createHttp(deps);
   const { bus } = deps;
+  const health = new StoreHealth(deps);
   let subscription: Subscription | undefined;
-  let state: Readiness = { ready: false, degraded: [], reason: 'not started' };
+  let state: 'new' | 'running' | 'stopping' = 'new';
   return {
     name: 'mailbox',
     router,
@@ -71,16 +73,23 @@ export function createMailbox(deps: MailboxDeps): Service {
       subscription = bus.subscribe(['account.changed'], ({ data }) => {
         if (data.change === 'removed') for (const task of tasks) task.kick();
       });
-      state = { ready: true, degraded: [] };
+      health.start();
+      state = 'running';
     },
     async stop(graceMs) {
-      state = { ready: false, degraded: [], reason: 'shutting down' };
+      state = 'stopping';
       await subscription?.close();
-      await Promise.all([close(), worker.stop(graceMs), ...tasks.map((task) => task.stop())]);
+      await Promise.all([close(), worker.stop(graceMs), health.stop(), ...tasks.map((task) => task.stop())]);
       await indexer.stop();
     },
-    readiness: () => (state.ready && bus.status() === 'down' ? { ...state, degraded: ['nats'] } : state),
+    readiness: () => readiness(state, health, bus),
   };
+}
+
+function readiness(state: 'new' | 'running' | 'stopping', health: StoreHealth, bus: Bus): Readiness {
+  const degraded = bus.status() === 'down' ? ['nats'] : [];
+  if (state !== 'running') return { ready: false, degraded, reason: state === 'new' ? 'not started' : 'shutting down' };
+  return health.good ? { ready: true, degraded } : { ready: false, degraded, reason: 'the store does not commit' };
 }
 
 function createDelivery(deps: MailboxDeps): { worker: DeliveryWorker; indexer: Indexer; tasks: readonly Periodic[] } {
@@ -135,7 +144,7 @@ function createHttp(deps: MailboxDeps) {
   const { config, bus, mailboxes, log } = deps;
   const host = { domain: config.domain, hostname: config.hostname };
   const resolver = new CachedResolver({ ...deps, host });
-  const { routes, close } = mailboxRoutes({
+  const api = mailboxRoutes({
     ...deps,
     resolver: {
       resolve: async (address, signal) => (await resolver.resolve([address], signal))[0] ?? { kind: 'unknown' },
@@ -146,7 +155,7 @@ function createHttp(deps: MailboxDeps) {
     settings: config,
   });
   const closeAll = async (): Promise<void> => {
-    await Promise.all([close(), resolver.close()]);
+    await Promise.all([api.close(), resolver.close()]);
   };
-  return { router: mountRoutes([...accountRoutes(deps), ...routes], deps), close: closeAll };
+  return { router: mountRoutes([...accountRoutes(deps), ...api.routes], deps), close: closeAll };
 }

@@ -45,7 +45,7 @@ export interface QueueDeps {
 export function createQueue(deps: QueueDeps): Service {
   const queue = compose(deps);
   let subscriptions: Subscription[] = [];
-  let state: Readiness = { ready: false, degraded: [], reason: 'not started' };
+  let state: 'new' | 'running' | 'stopping' = 'new';
   return {
     name: 'queue',
     router: mountRoutes(queueRoutes(deps), deps),
@@ -55,17 +55,24 @@ export function createQueue(deps: QueueDeps): Service {
       queue.loader.start();
       subscriptions = queue.listen();
       for (const task of queue.tasks) task.start();
-      state = { ready: true, degraded: [] };
+      state = 'running';
     },
     async stop() {
-      state = { ready: false, degraded: [], reason: 'shutting down' };
+      state = 'stopping';
       queue.handout.close();
       await Promise.all(subscriptions.map((subscription) => subscription.close()));
       await Promise.all([queue.loader.stop(), ...queue.tasks.map((task) => task.stop())]);
       await queue.ownership.stop();
     },
-    readiness: () => (state.ready && deps.bus.status() === 'down' ? { ...state, degraded: ['nats'] } : state),
+    readiness: () => readiness(state, queue.ownership, deps.bus),
   };
+}
+
+function readiness(state: 'new' | 'running' | 'stopping', ownership: Ownership, bus: Bus): Readiness {
+  const degraded = bus.status() === 'down' ? ['nats'] : [];
+  if (state !== 'running') return { ready: false, degraded, reason: state === 'new' ? 'not started' : 'shutting down' };
+  if (ownership.reachesStore) return { ready: true, degraded };
+  return { ready: false, degraded, reason: 'the leases of partitions can’t be renewed: the store does not answer' };
 }
 
 function compose(deps: QueueDeps) {
@@ -132,6 +139,7 @@ function compose(deps: QueueDeps) {
     log,
     metrics,
     traceKeepMs: config.traceKeepMs,
+    bus,
     onRows: (rowsOf) => loader.mark(rowsOf),
     onFailures: () => reports.kick(),
     onSwept: () => {

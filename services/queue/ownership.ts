@@ -22,6 +22,7 @@ export class Ownership {
   readonly #options: OwnershipOptions;
   readonly #held = new Map<number, Held>();
   readonly #rounds: Periodic;
+  #lastRoundMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
@@ -52,6 +53,11 @@ export class Ownership {
     }
   }
 
+  /** False: for the time of a lease no round has succeeded, so that nothing is ours any more. */
+  get reachesStore(): boolean {
+    return this.#options.clock.monotonicMs() - this.#lastRoundMs < this.#options.leaseMs;
+  }
+
   /** The partitions that are ours for certain and may be worked on now. */
   owned(): number[] {
     return [...this.#held.keys()].filter((partition) => this.owns(partition));
@@ -74,13 +80,15 @@ export class Ownership {
 
   /** One round of announcing, renewing, taking and giving back. */
   async round(): Promise<void> {
-    const { partitions, owner, leaseMs } = this.#options;
+    const { partitions, owner, leaseMs, clock } = this.#options;
+    const startedMs = clock.monotonicMs();
     await this.#renew();
     const alive = [...new Set([...(await partitions.announce({ owner, leaseMs })), owner])].toSorted();
     const share = Math.ceil(partitionCount / alive.length);
     await this.#giveBack();
     if (this.#held.size < share) await this.#take(share - this.#held.size, alive);
     else this.#markLeaving(this.#held.size - share, alive);
+    this.#lastRoundMs = startedMs;
   }
 
   async #renew(): Promise<void> {

@@ -1,4 +1,6 @@
 import type { Blobs } from '../../libs/blobs/port.ts';
+import { tellCancelled } from '../../libs/delivery/tell-cancelled.ts';
+import type { Bus } from '../../libs/bus/port.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
@@ -56,6 +58,7 @@ export class Sweep {
       if (rows.length > 0) {
         log.warn({ rows: rows.length }, 'leases of deliveries ended without an outcome');
         this.#options.onRows(new Set(rows.map(({ partition }) => partition)));
+        for (const row of rows) if (row.state === 'cancelled') tellCancelled(this.#options.bus, row, 'operator');
       }
       return rows.length;
     });
@@ -121,6 +124,7 @@ export interface SweepOptions {
   clock: Clock;
   log: Logger;
   metrics: QueueMetrics;
+  bus: Bus;
   /** How long finished rows are kept. */
   traceKeepMs: number;
   /** Rows of these partitions may be claimed again. */

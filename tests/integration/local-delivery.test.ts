@@ -115,6 +115,52 @@ test('mail that a process delivered and had no time to index is found after the 
   });
 });
 
+test('a large message is delivered from the blob store, with what its end holds', async (t) => {
+  const mail = await openMailSystem(t);
+  const alice = await mail.addAccount('alice');
+  await mail.startQueue();
+  await mail.startMailbox();
+  const part = (type: string, content: string): string => `--b\r\nContent-Type: ${type}\r\n\r\n${content}\r\n`;
+  const text = 'All of it is here.\r\n'.repeat(100_000);
+  const attached = part('application/pdf; name=a.pdf\r\nContent-Disposition: attachment', 'x');
+  const raw = `Subject: Large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${part('text/plain', text)}${attached}--b--\r\n`;
+  const messageId = await mail.accept([alice], { raw });
+  await until('delivered', waitMs, async () => (await mail.states(messageId))[0] === 'delivered');
+  const [message] = await mail.inbox(alice);
+  assert.equal(message?.subject, 'Large');
+  assert.equal(message?.hasAttachment, true);
+  assert.equal(message?.unparsable, false);
+});
+
+test('a message whose body is lost waits alone; the others of its batch are delivered', async (t) => {
+  const mail = await openMailSystem(t);
+  const alice = await mail.addAccount('alice');
+  const lost = await mail.accept([alice], { raw: `Subject: lost\r\n\r\n${'x'.repeat(300_000)}\r\n` });
+  const other = await mail.accept([alice]);
+  const { refs } = await mail.blobs.list({ olderThanMs: -1_000, limit: 10 });
+  for (const ref of refs) await mail.blobs.remove(ref);
+  await mail.startQueue();
+  await mail.startMailbox();
+  await until('both ended', waitMs, async () => {
+    return (await mail.states(lost))[0] === 'deferred' && (await mail.states(other))[0] === 'delivered';
+  });
+  assert.match((await mail.deliveries.ofMessage(lost))[0]?.lastReply ?? '', /^451 4\.3\.0 /);
+});
+
+test('mail that is no mail at all is kept, marked and readable raw', async (t) => {
+  const mail = await openMailSystem(t);
+  const alice = await mail.addAccount('alice');
+  await mail.startQueue();
+  await mail.startMailbox();
+  const raw = '\u0000\u0001 no header here\r\n: nor here\r\n';
+  const messageId = await mail.accept([alice], { raw });
+  await until('delivered', waitMs, async () => (await mail.states(messageId))[0] === 'delivered');
+  const [message] = await mail.inbox(alice);
+  assert.ok(message !== undefined);
+  const { body } = await mail.mailboxes.raw(alice, message.id);
+  assert.equal(body.kind === 'inline' && Buffer.from(body.bytes).toString(), raw);
+});
+
 test('over quota the delivery waits, and goes into the mailbox when there is room and its time has come', async (t) => {
   const mail = await openMailSystem(t);
   const alice = await mail.addAccount('alice');

@@ -9,6 +9,7 @@ import { PartitionWakes } from '../../libs/accept/partition-wakes.ts';
 import { Ranks } from '../../libs/accept/ranks.ts';
 import { buildTargets } from '../../libs/accept/targets.ts';
 import { openFileBlobs } from '../../libs/blobs/file.ts';
+import { inlineLimitBytes } from '../../libs/blobs/port.ts';
 import type { Bus } from '../../libs/bus/port.ts';
 import type { Batch } from '../../libs/bus/requests.ts';
 import { createMemoryBus } from '../../libs/bus/memory/bus.ts';
@@ -110,6 +111,13 @@ export async function openMailSystem(t: TestContext) {
     return id;
   }
 
+  async function putBlob(bytes: Buffer): Promise<string> {
+    const chunks = async function* () {
+      yield bytes;
+    };
+    return (await blobs.put(chunks(), AbortSignal.timeout(10_000))).ref;
+  }
+
   async function startService(service: { start(): Promise<void>; stop(graceMs: number): Promise<void> }) {
     await service.start();
     let stopped: Promise<void> | undefined;
@@ -173,7 +181,8 @@ export async function openMailSystem(t: TestContext) {
           envelope: { reversePath: sender, smtputf8: false, body: '7BIT' },
           source: { by: 'mx' },
           trace: 'Received: by mail.example.test; Mon, 01 Jan 2029 00:00:00 +0000\r\n',
-          body: { kind: 'inline', bytes },
+          body:
+            bytes.length <= inlineLimitBytes ? { kind: 'inline', bytes } : { kind: 'blob', ref: await putBlob(bytes) },
           sizeBytes: bytes.length,
           sha256: createHash('sha256').update(bytes).digest('hex'),
           targets: buildTargets({ ...about, recipients }, ranks),

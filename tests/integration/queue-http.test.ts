@@ -112,5 +112,8 @@ test('cancelling a delivery whose attempt is under way is noted, and applies whe
   const { status, body } = await post(`/deliveries/${messageId}.0/cancel`);
   assert.equal(status, 202);
   assert.equal(body.state, 'leased');
+  const events: unknown[] = [];
+  mail.bus.subscribe(['mail.cancelled'], ({ data }) => void events.push(data));
   await until('cancelled', waitMs, async () => (await mail.states(messageId))[0] === 'cancelled');
+  await until('told', waitMs, () => events.length === 1);
 });

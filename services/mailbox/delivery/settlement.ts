@@ -1,6 +1,7 @@
 import type { Batch } from '../../../libs/bus/requests.ts';
 import type { Bus } from '../../../libs/bus/port.ts';
 import { nextAttemptAt } from '../../../libs/delivery/schedule.ts';
+import { tellCancelled } from '../../../libs/delivery/tell-cancelled.ts';
 import type { Listing } from '../../../libs/mail/parse-pool/listing.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
@@ -124,6 +125,7 @@ export class Settlement {
         continue;
       }
       metrics.deferred.inc({ reason: answer });
+      if (answers[index]?.state === 'cancelled') tellCancelled(bus, row, 'operator');
       if (answers[index]?.state !== 'deferred') continue;
       const { id: deliveryId, messageId, recipient, destination } = row;
       const next = new Date(result.nextAttemptAt).toISOString();

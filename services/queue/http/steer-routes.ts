@@ -1,3 +1,4 @@
+import { tellCancelled } from '../../../libs/delivery/tell-cancelled.ts';
 import { problem } from '../../../libs/http/problem.ts';
 import { defineRoute, type Route } from '../../../libs/http/route.ts';
 import type { SteerAction } from '../../../libs/store/ports/deliveries.ts';
@@ -54,7 +55,6 @@ function tell(
   row: { id: string; messageId: string; recipient: string; destination: string; partition: number },
   actor: string,
 ): void {
-  const { id: deliveryId, messageId, recipient, destination } = row;
-  if (action === 'cancel') bus.publish('mail.cancelled', { deliveryId, messageId, recipient, destination, actor });
+  if (action === 'cancel') tellCancelled(bus, row, actor);
   else if (action !== 'hold') bus.wake('queue.rows', { partitions: [row.partition] });
 }
