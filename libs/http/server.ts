@@ -54,8 +54,7 @@ const maxUrlLength = 8192;
 /** Each costs some 50 KB with its buffers; past it the kernel's queue is the back-pressure. */
 const maxConnections = 4000;
 
-/** The application alone, without a listener. */
-export function createApp(options: Pick<HttpServerOptions, 'routers' | 'log' | 'metrics'>): express.Express {
+function createApp(options: Pick<HttpServerOptions, 'routers' | 'log' | 'metrics'>): express.Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple');
   for (const router of options.routers) app.use(router);

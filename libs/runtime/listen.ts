@@ -7,7 +7,7 @@ interface Address {
 }
 
 /** The address can't be listened on; the message says which and why, for people. */
-export class CannotListen extends Error {
+class CannotListen extends Error {
   override readonly name = 'CannotListen';
 }
 
@@ -38,16 +38,20 @@ export function connectHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-/** Takes no new connection, closes the idle ones, waits `graceMs` for the others, then cuts them. */
+/** Takes no new connection, closes those without a request, waits `graceMs` for the others, then cuts them. */
 export async function closeServer(server: HttpServer, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
-  server.closeIdleConnections();
+  // Kept connections stay open when their request ends while the server is closing.
+  const sweeping = setInterval(() => server.closeIdleConnections(), sweepIdleMs);
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
+  clearInterval(sweeping);
   clearTimeout(timer);
 }
+
+const sweepIdleMs = 20;
 
 function describe(address: Address, error: NodeJS.ErrnoException): string {
   const where = `${address.host === '' ? '*' : address.host}:${address.port}`;
