@@ -95,7 +95,7 @@ export class BodyCollector {
   /** Adds the octets to those in memory. False when they don't fit, or with a fault. */
   #makeRoom(content: Buffer): boolean {
     const length = this.#length + content.length;
-    if (length > inlineLimitBytes) return this.#mayStream();
+    if (length > inlineLimitBytes) return this.#mayStream(content);
     if (this.#length === 0 && content.length <= this.#heldBytes) {
       // Most messages come in one chunk, and need no copy.
       this.#bytes = content;
@@ -104,7 +104,7 @@ export class BodyCollector {
     }
     if (length > this.#bytes.length) {
       const capacity = Math.min(inlineLimitBytes, Math.max(startBytes, 2 ** Math.ceil(Math.log2(length))));
-      if (!this.#hold(capacity)) return this.#mayStream();
+      if (!this.#hold(capacity)) return this.#mayStream(content);
       const larger = Buffer.allocUnsafeSlow(capacity);
       this.#bytes.copy(larger, 0, 0, this.#length);
       this.#bytes = larger;
@@ -124,28 +124,34 @@ export class BodyCollector {
   }
 
   /** Always false: what couldn't be kept in memory streams from here on, which it may once the header section is known. */
-  #mayStream(): false {
-    if (this.#headerLength === undefined)
-      this.#fault = this.#length >= this.#maxHeaderBytes ? { kind: 'longHeader' } : { kind: 'noMemory' };
+  #mayStream(content: Buffer): false {
+    if (this.#headerLength !== undefined) return false;
+    const seen = Buffer.concat([this.#bytes.subarray(0, this.#length), content]);
+    this.#headerLength = headerLength(seen, 0);
+    if (this.#headerLength === undefined) {
+      this.#fault = seen.length > this.#maxHeaderBytes ? { kind: 'longHeader' } : { kind: 'noMemory' };
+    } else {
+      this.#header = Buffer.from(seen.subarray(0, this.#headerLength));
+      this.#limitHeader(this.#headerLength);
+    }
     return false;
   }
 
   #findHeaderEnd(): void {
     if (this.#headerLength !== undefined) return;
     const bytes = this.#bytes.subarray(0, this.#length);
-    if (bytes.length >= 2 && bytes[0] === 13 && bytes[1] === 10) {
-      this.#headerLength = 0;
-      return;
-    }
-    const at = bytes.indexOf(blankLine, this.#searchedTo);
-    if (at !== -1) this.#headerLength = at + 2;
+    this.#headerLength = headerLength(bytes, this.#searchedTo);
     this.#searchedTo = Math.max(0, bytes.length - 3);
-    if ((this.#headerLength ?? this.#length) > this.#maxHeaderBytes) this.#fault = { kind: 'longHeader' };
+    this.#limitHeader(this.#headerLength ?? this.#length);
+  }
+
+  #limitHeader(bytes: number): void {
+    if (bytes > this.#maxHeaderBytes) this.#fault = { kind: 'longHeader' };
   }
 
   async #spill(content: Buffer): Promise<void> {
     const first = this.#bytes.subarray(0, this.#length);
-    this.#header = Buffer.from(this.header);
+    this.#header ??= Buffer.from(this.header);
     this.#bytes = Buffer.alloc(0);
     const channel = new ByteChannel();
     const abort = new AbortController();
@@ -165,6 +171,13 @@ export class BodyCollector {
     this.#memory.give(this.#heldBytes - bytes);
     this.#heldBytes = bytes;
   }
+}
+
+/** Of the header section with the CRLF of its last line; undefined when its end isn't there. */
+function headerLength(bytes: Buffer, from: number): number | undefined {
+  if (bytes.length >= 2 && bytes[0] === 13 && bytes[1] === 10) return 0;
+  const at = bytes.indexOf(blankLine, from);
+  return at === -1 ? undefined : at + 2;
 }
 
 const blankLine = Buffer.from('\r\n\r\n');

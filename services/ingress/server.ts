@@ -1,4 +1,4 @@
-import { type Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection';
 import { reply } from '../../libs/smtp/reply.ts';

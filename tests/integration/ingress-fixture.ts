@@ -7,12 +7,12 @@ import type { TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { openFileBlobs } from '/tmp/w/ingress/blobs.ts';
+import { openFileBlobs } from '../../libs/blobs/file.ts';
 import type { Blobs } from '../../libs/blobs/port.ts';
 import { loadConfig } from '../../libs/config/load.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { makeSelfSigned } from '../../libs/runtime/self-signed.ts';
-import type { Account } from '../../libs/store/ports/directory.ts';
+import type { Account, Directory } from '../../libs/store/ports/directory.ts';
 import type { Spool, SpooledMessage } from '../../libs/store/ports/spool.ts';
 import { createIngress, type Ingress, type ListenerName } from '../../services/ingress/main.ts';
 import type { IngressLimits } from '../../services/ingress/limits.ts';
@@ -24,21 +24,21 @@ export interface IngressFixture {
   auth: AuthFixture;
   metrics: Registry;
   blobs: Blobs;
-  port(listener: ListenerName): number;
+  port: (listener: ListenerName) => number;
   /** A session that has said EHLO (LHLO), on TLS where the listener begins with it. */
-  session(listener: ListenerName): Promise<SmtpClient>;
+  session: (listener: ListenerName) => Promise<SmtpClient>;
   /** A submission session with TLS from the first octet, logged in as alice. */
-  aliceSession(): Promise<SmtpClient>;
+  aliceSession: () => Promise<SmtpClient>;
   /** The stored message that a 250 has named. */
-  stored(reply: { code: number; text: string }): Promise<SpooledMessage>;
+  stored: (reply: { code: number; text: string }) => Promise<SpooledMessage>;
   /** The bytes that were received. */
-  body(message: SpooledMessage): Promise<Buffer>;
+  body: (message: SpooledMessage) => Promise<Buffer>;
   /** How many messages were accepted. */
-  accepted(): Promise<number>;
-  addAccount(address: string, more?: Partial<Account>): Promise<string>;
-  addAlias(address: string, ...targets: string[]): Promise<void>;
+  accepted: () => Promise<number>;
+  addAccount: (address: string, more?: Partial<Account>) => Promise<string>;
+  addAlias: (address: string, ...targets: string[]) => Promise<void>;
   /** Puts another certificate in use, and answers it. */
-  renewCertificate(): string;
+  renewCertificate: () => string;
 }
 
 export interface IngressOptions {
@@ -46,13 +46,14 @@ export interface IngressOptions {
   env?: Record<string, string>;
   /** Stands between ingress and the store. */
   spool?: (spool: Spool) => Spool;
+  directory?: (directory: Directory) => Directory;
 }
 
 /** Ingress on all four listeners with auth beside it, a real store and real sockets. No greeting is delayed. */
 export async function openIngress(t: TestContext, options: IngressOptions = {}): Promise<IngressFixture> {
   const auth = await openAuth();
   const folder = await mkdtemp(join(tmpdir(), 'waypost-ingress-'));
-  const blobs = await openFileBlobs({ directory: join(folder, 'blobs') });
+  const blobs = await openFileBlobs(join(folder, 'blobs'));
   const metrics = new Registry();
   const certificate = rotatingCertificate();
   const ingress = createIngress({
@@ -61,7 +62,7 @@ export async function openIngress(t: TestContext, options: IngressOptions = {}):
     log: pino({ level: process.env['WAYPOST_TEST_LOG_LEVEL'] ?? 'silent' }),
     metrics,
     bus: auth.bus,
-    directory: auth.store.directory,
+    directory: options.directory?.(auth.store.directory) ?? auth.store.directory,
     mailboxes: auth.store.mailboxes,
     spool: options.spool?.(auth.store.spool) ?? auth.store.spool,
     blobs,
@@ -76,7 +77,10 @@ export async function openIngress(t: TestContext, options: IngressOptions = {}):
   });
   const port = (listener: ListenerName): number => ingress.address(listener)?.port ?? assert.fail(`${listener} is off`);
   const session = async (listener: ListenerName): Promise<SmtpClient> => {
-    const client = listener === 'submissions' ? await secureClient(port(listener)) : (await SmtpClient.connect(port(listener))).client;
+    const client =
+      listener === 'submissions'
+        ? await secureClient(port(listener))
+        : (await SmtpClient.connect(port(listener))).client;
     t.after(() => client.destroy());
     if (listener === 'submissions') assert.equal((await client.reply()).code, 220);
     assert.equal((await client.command(`${listener === 'lmtp' ? 'LHLO' : 'EHLO'} client.example`)).code, 250);
@@ -95,7 +99,8 @@ export async function openIngress(t: TestContext, options: IngressOptions = {}):
       return client;
     },
     async stored(reply) {
-      const id = /^250 2\.6\.0 Message queued as (\S+)$/.exec(reply.text)?.[1] ?? assert.fail(`not accepted: ${reply.text}`);
+      const id =
+        /^250 2\.6\.0 Message queued as (\S+)$/.exec(reply.text)?.[1] ?? assert.fail(`not accepted: ${reply.text}`);
       return (await auth.store.spool.read([id])).get(id) ?? assert.fail(`${id} is not stored`);
     },
     async body({ body }) {
@@ -109,15 +114,18 @@ export async function openIngress(t: TestContext, options: IngressOptions = {}):
       const id = newId();
       const account: Account = { ...blankAccount, id, key: address, address, createdAt: Date.now(), ...more };
       await auth.store.directoryAdmin.addAccount(account, 'no password');
+      await auth.store.mailboxes.setQuota(id, account.quota);
       return id;
     },
-    addAlias: (address, ...targets) => auth.store.directoryAdmin.addAlias({ key: address, address, targets, createdAt: Date.now() }),
+    addAlias: (address, ...targets) =>
+      auth.store.directoryAdmin.addAlias({ key: address, address, targets, createdAt: Date.now() }),
     renewCertificate: certificate.renew,
   };
 }
 
 /** The argument of AUTH PLAIN (RFC 4616). */
-export const plain = (username: string, password: string): string => Buffer.from(`\0${username}\0${password}`).toString('base64');
+export const plain = (username: string, password: string): string =>
+  Buffer.from(`\0${username}\0${password}`).toString('base64');
 
 export async function secureClient(port: number): Promise<SmtpClient> {
   const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
@@ -150,7 +158,12 @@ const blankAccount = {
 
 function rotatingCertificate() {
   const listeners: (() => void)[] = [];
-  const make = () => makeSelfSigned({ names: ['mail.example.test'], notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 });
+  const make = () =>
+    makeSelfSigned({
+      names: ['mail.example.test'],
+      notBeforeMs: Date.now() - 60_000,
+      notAfterMs: Date.now() + 3_600_000,
+    });
   let pair = make();
   return {
     current: () => pair,

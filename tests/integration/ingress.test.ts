@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { SmtpClient } from '../support/smtp-client.ts';
 import { openIngress } from './ingress-fixture.ts';
@@ -39,7 +40,8 @@ test('B13: the sender comes first, each recipient has its own answer, and DATA n
     ['somebody@far.test', /^550 5\.7\.1 Relaying denied/],
     ['somebody@[127.0.0.1]', /^550 5\.7\.1 /],
   ];
-  for (const [address, expected] of answers) assert.match((await client.command(`RCPT TO:<${address}>`)).text, expected, address);
+  for (const [address, expected] of answers)
+    assert.match((await client.command(`RCPT TO:<${address}>`)).text, expected, address);
   assert.match((await client.command('DATA')).text, /^503 5\.5\.1 No valid recipients/);
   for (const address of ['alice@example.test', 'ALICE+tag@Example.Test', 'postmaster', 'postmaster@example.test']) {
     assert.match((await client.command(`RCPT TO:<${address}>`)).text, /^250 2\.1\.5 /, address);
@@ -57,10 +59,10 @@ test('B14: DATA is answered 354 and, once the message is stored, 250 with its id
   assert.equal(kept.sha256, createHash('sha256').update(message).digest('hex'));
   assert.deepEqual(kept.envelope, { reversePath: 'someone@far.test', smtputf8: false, body: '7BIT' });
   const rows = await auth.store.deliveries.ofMessage(kept.messageId);
-  assert.deepEqual(rows.map(({ recipient, state, kind }) => [recipient, state, kind]).toSorted(), [
-    ['alice@example.test', 'queued', 'inbox'],
-    ['bob@example.test', 'queued', 'inbox'],
-  ]);
+  assert.deepEqual(
+    rows.map(({ recipient, state, kind }) => `${recipient} ${state} ${kind}`),
+    ['alice@example.test queued inbox', 'bob@example.test queued inbox'],
+  );
 });
 
 test('B14: a message past the limit is refused with 552, by its SIZE or by its data', async (t) => {
@@ -79,7 +81,10 @@ test('EHLO shows what the listener does, and nothing else', async (t) => {
     const { client } = await SmtpClient.connect(port(listener));
     const { text } = await client.command(`${listener === 'lmtp' ? 'LHLO' : 'EHLO'} client.example`);
     await client.quit();
-    return text.split('\n').slice(1).map((line) => line.slice(4));
+    return text
+      .split('\n')
+      .slice(1)
+      .map((line) => line.slice(4));
   };
   const common = ['PIPELINING', 'SIZE 52428800', '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'STARTTLS'];
   assert.deepEqual(await shown('mx'), common);
@@ -98,7 +103,9 @@ test('the trace says from whom, by whom, how and when, and for whom when there i
       `^Received: from client\\.example \\(\\[127\\.0\\.0\\.1\\]\\)\\r\\n\\tby mail\\.example\\.test with ESMTP\\r\\n\\tid ${one.messageId}\\r\\n\\tfor <alice@example\\.test>; ${date}\\r\\n$`,
     ),
   );
-  const two = await stored((await client.send('a@far.test', ['alice@example.test', 'bob@example.test'], message)).final);
+  const two = await stored(
+    (await client.send('a@far.test', ['alice@example.test', 'bob@example.test'], message)).final,
+  );
   assert.doesNotMatch(two.trace, /for </);
   assert.deepEqual(two.source, { by: 'mx', remoteAddress: '127.0.0.1', helo: 'client.example' });
 });
@@ -108,7 +115,10 @@ test('a message that has been through too many servers is refused as a loop', as
   const client = await session('mx');
   const hops = (count: number) => `Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n`.repeat(count);
   assert.equal((await client.send('a@far.test', ['alice@example.test'], hops(50) + message)).final.code, 250);
-  assert.match((await client.send('a@far.test', ['alice@example.test'], hops(51) + message)).final.text, /^554 5\.4\.6 /);
+  assert.match(
+    (await client.send('a@far.test', ['alice@example.test'], hops(51) + message)).final.text,
+    /^554 5\.4\.6 /,
+  );
   // In the text they are no trace.
   assert.equal((await client.send('a@far.test', ['alice@example.test'], message + hops(60))).final.code, 250);
 });
@@ -127,7 +137,9 @@ test('commands and several messages in one write are answered in order', async (
 test('a client that has closed its side still gets its replies', async (t) => {
   const { port, accepted } = await openIngress(t);
   const { client } = await SmtpClient.connect(port('mx'));
-  client.socket.end(`EHLO c.example\r\nMAIL FROM:<a@far.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n${message}.\r\n`);
+  client.socket.end(
+    `EHLO c.example\r\nMAIL FROM:<a@far.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n${message}.\r\n`,
+  );
   const codes: number[] = [];
   for (let n = 0; n < 5; n++) codes.push((await client.reply()).code);
   assert.deepEqual(codes, [250, 250, 250, 354, 250]);
@@ -171,8 +183,15 @@ test('SMTPUTF8 addresses are taken with SMTPUTF8 and refused without', async (t)
 test('LMTP answers for each recipient, one by one, repeated ones too', async (t) => {
   const { session, accepted } = await openIngress(t);
   const client = await session('lmtp');
-  const { rcpt, final } = await client.send('', ['alice@example.test', 'nobody@example.test', 'alice@example.test', 'bob@example.test'], message);
-  assert.deepEqual(rcpt.map(({ code }) => code), [250, 550, 250, 250]);
+  const { rcpt, final } = await client.send(
+    '',
+    ['alice@example.test', 'nobody@example.test', 'alice@example.test', 'bob@example.test'],
+    message,
+  );
+  assert.deepEqual(
+    rcpt.map(({ code }) => code),
+    [250, 550, 250, 250],
+  );
   assert.equal(final.code, 250);
   assert.equal((await client.reply()).code, 250);
   assert.equal((await client.reply()).code, 250);
@@ -182,7 +201,6 @@ test('LMTP answers for each recipient, one by one, repeated ones too', async (t)
 
 test('the client that a known proxy names is the one in the trace', async (t) => {
   const { port, stored } = await openIngress(t, { env: { WAYPOST_PROXY_PROTOCOL_NETWORKS: '127.0.0.0/8' } });
-  const { connect } = await import('node:net');
   const client = SmtpClient.over(connect(port('mx'), '127.0.0.1'));
   client.write('PROXY TCP4 192.0.2.77 192.0.2.1 4000 25\r\n');
   assert.equal((await client.reply()).code, 220);

@@ -27,6 +27,11 @@ export class SmtpClient {
     return { client, greeting: await client.reply() };
   }
 
+  /** Speaks over a socket that is connected already, e.g. one with TLS. The greeting, when there is one, is the first reply. */
+  static over(socket: Socket): SmtpClient {
+    return new SmtpClient(socket);
+  }
+
   get socket(): Socket {
     return this.#socket;
   }
