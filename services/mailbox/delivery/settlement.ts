@@ -68,8 +68,7 @@ export class Settlement {
       if (end.answer === 'poisoned') this.#blame(row, end.error);
     }
     this.#count(counts);
-    await this.#tellChanged(changed);
-    await this.#record(batch, waiting);
+    await Promise.all([this.#record(batch, waiting), this.#tellChanged(changed)]);
     return counts;
   }
 
@@ -92,14 +91,15 @@ export class Settlement {
   /** One event for each account, however many messages it got. */
   async #tellChanged(changed: ReadonlyMap<string, number>): Promise<void> {
     const { bus, stateTokens, log } = this.#options;
-    for (const [accountId, modseq] of changed) {
+    const telling = [...changed].map(async ([accountId, modseq]) => {
       try {
         bus.publish('mailbox.changed', { accountId, state: await stateTokens.of(accountId, modseq) });
       } catch (err) {
         // The mail is delivered; only readers that wait learn of it a little later.
         log.warn({ err, accountId }, 'a change of an account could not be announced');
       }
-    }
+    });
+    await Promise.all(telling);
   }
 
   async #record(batch: Batch, waiting: readonly { row: BatchRow; answer: Waiting }[]): Promise<void> {
