@@ -17,7 +17,10 @@ export async function openFileBlobs(directory: string): Promise<Blobs> {
   return {
     put: (bytes, signal) => put(directory, bytes, signal),
     read: (ref, range) => read(directory, ref, range),
-    remove: (ref) => rm(pathOf(directory, ref), { force: true }),
+    // What isn't there, or never could be, is removed already.
+    remove: async (ref) => {
+      if (refPattern.test(ref)) await rm(join(directory, ref), { force: true });
+    },
     list: (options) => list(directory, options),
   };
 }

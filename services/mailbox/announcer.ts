@@ -7,7 +7,15 @@ export interface Announcer {
   changed(accountId: string): void;
 }
 
-export function createAnnouncer({ bus, mailboxes, log }: { bus: Bus; mailboxes: Pick<Mailboxes, 'state'>; log: Logger }): Announcer {
+export function createAnnouncer({
+  bus,
+  mailboxes,
+  log,
+}: {
+  bus: Bus;
+  mailboxes: Pick<Mailboxes, 'state'>;
+  log: Logger;
+}): Announcer {
   let waiting = new Set<string>();
 
   async function announce(accountId: string): Promise<void> {
