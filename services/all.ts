@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
-import { fileBlobs } from '../libs/blobs/file.ts';
+import { openFileBlobs } from '../libs/blobs/file.ts';
 import type { Blobs } from '../libs/blobs/port.ts';
 import { createMemoryBus } from '../libs/bus/memory/bus.ts';
 import type { Bus } from '../libs/bus/port.ts';
@@ -124,7 +124,7 @@ async function openParts(config: Config, log: Logger, opened: Closing[]): Promis
 function openBlobs(config: Config): Promise<Blobs> {
   const url = config.blobsUrl ?? `file:${join(config.dataDir, 'blobs')}`;
   if (!url.startsWith('file:')) throw new NotInThisRelease(`WAYPOST_BLOBS_URL: only file: is there yet`);
-  return fileBlobs(url.slice('file:'.length).replace(/^\/\/(?=\/)/, ''));
+  return openFileBlobs(url.slice('file:'.length).replace(/^\/\/(?=\/)/, ''));
 }
 
 /** The configuration asks for what a later release will bring. */
