@@ -16,6 +16,14 @@ export function claimCases(under: () => QueueUnderTest): void {
   const idsDue = async (destination: string, now: number, perDestination = 100): Promise<string[]> =>
     (await due(destination, now, perDestination)).filter((row) => row.destination === destination).map((row) => row.id);
 
+  /** After a test in which another owner had them. */
+  async function takeBack(owner: QueueOwner, partitions: readonly number[]): Promise<void> {
+    const leases = await until(() =>
+      under().store.partitions.acquire({ owner: owner.name, partitions, leaseMs: longMs }),
+    );
+    owner.leases = [...owner.leases.filter((lease) => !partitions.includes(lease.partition)), ...leases];
+  }
+
   it('what is due is offered in the order of priority and rank, whole, and at most so many for a destination', async () => {
     const { store } = under();
     const at = Date.now();
@@ -125,6 +133,21 @@ export function claimCases(under: () => QueueUnderTest): void {
     assert.equal(await stateOf(store, ids[1]!), 'queued');
   });
 
+  it('an owner whose lease has ended claims nothing, also when nobody has taken the partition', async () => {
+    const { store, owner } = under();
+    const destination = 'ended.example';
+    const partition = partitionOf(destination);
+    const [id = ''] = await enqueue(store.spool, makeMessage({ to: [remote(destination)] }));
+    const lease = owner.leases.filter((held) => held.partition === partition);
+    await store.partitions.release({ owner: owner.name, leases: lease });
+    const late = await QueueOwner.of(store, 'late', { partitions: [partition], leaseMs: 1 });
+    const left = async () => (await store.partitions.list()).filter((held) => held.partition === partition);
+    await until(async () => (await left()).filter(({ remainingMs }) => remainingMs <= 0));
+    assert.deepEqual(await late.claim([id]), []);
+    await takeBack(owner, [partition]);
+    assert.equal((await owner.claim([id])).length, 1);
+  });
+
   it('promise 5: a takeover between the claim’s look and its commit: never both', async () => {
     const { store, owner } = under();
     const destination = 'takeover.example';
@@ -145,8 +168,7 @@ export function claimCases(under: () => QueueUnderTest): void {
       assert.equal((await taker.claim([id])).length, 1);
       await store.partitions.release({ owner: taker.name, leases });
     }
-    const leases = await store.partitions.acquire({ owner: owner.name, partitions, leaseMs: longMs });
-    owner.leases = [...owner.leases.filter((lease) => !partitions.includes(lease.partition)), ...leases];
+    await takeBack(owner, partitions);
   });
 
   it('a lease that runs out is ended by the store’s clock: the row waits again, as it was', async () => {
@@ -191,35 +213,7 @@ export function claimCases(under: () => QueueUnderTest): void {
     );
     assert.equal((await taker.claim(ids)).length, 1);
     await store.partitions.release({ owner: 'taker', leases: taker.leases });
-    const again = await store.partitions.acquire({ owner: owner.name, partitions, leaseMs: longMs });
-    owner.leases = [...owner.leases.filter((lease) => !partitions.includes(lease.partition)), ...again];
-  });
-
-  it('a row past its time is failed, once, whether it waits or was deferred; leased ones are not', async () => {
-    const { store, owner } = under();
-    const at = Date.now();
-    const message = makeMessage({ acceptedAt: at, to: [{}, {}, {}].map(() => ({ expiresAt: at + hourMs })) });
-    const [waits = '', deferred = '', leased = ''] = await enqueue(store.spool, message);
-    const rows = await owner.claim([deferred, leased], { now: at });
-    const claim = rows[0]!.claim!;
-    await owner.record(deferred, claim, {
-      kind: 'deferred',
-      reply: '451 later',
-      replyClass: 'temporary',
-      nextAttemptAt: at + 2 * hourMs,
-    });
-    const query = { partitions: allPartitions, limit: 10 };
-    assert.deepEqual(await store.deliveries.expireRows({ ...query, now: at + hourMs - 1 }), []);
-    const failed = await store.deliveries.expireRows({ ...query, now: at + hourMs });
-    assert.deepEqual(
-      failed.map(({ id, state }) => [id, state]).sort(),
-      [
-        [waits, 'failed'],
-        [deferred, 'failed'],
-      ].sort(),
-    );
-    assert.deepEqual(await store.deliveries.expireRows({ ...query, now: at + hourMs }), []);
-    assert.equal(await stateOf(store, leased), 'leased');
+    await takeBack(owner, partitions);
   });
 }
 

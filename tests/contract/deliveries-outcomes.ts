@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { newId } from '../../libs/runtime/ids.ts';
 import { delivered, permanent, type QueueUnderTest, returned, rowOf, stateOf, temporary } from './deliveries-owner.ts';
 import { until } from './partitions.ts';
-import { allPartitions, hourMs, makeMessage } from './spool-messages.ts';
+import { allPartitions, enqueue, hourMs, makeMessage } from './spool-messages.ts';
 
 /** What the end of an attempt writes, and who may write it. */
 export function outcomeCases(under: () => QueueUnderTest): void {
@@ -128,5 +128,32 @@ export function outcomeCases(under: () => QueueUnderTest): void {
     const [row] = await owner.claim([id], { now });
     assert.deepEqual(await owner.record(id, row!.claim!, returned), { answer: 'recorded', state: 'deferred' });
     assert.equal((await rowOf(store, id)).attempts, 1);
+  });
+
+  it('a row past its time is failed, once, whether it waits or was deferred; leased ones are not', async () => {
+    const { store, owner } = under();
+    const at = Date.now();
+    const message = makeMessage({ acceptedAt: at, to: [{}, {}, {}].map(() => ({ expiresAt: at + hourMs })) });
+    const [waits = '', deferred = '', leased = ''] = await enqueue(store.spool, message);
+    const rows = await owner.claim([deferred, leased], { now: at });
+    const claim = rows[0]!.claim!;
+    await owner.record(deferred, claim, {
+      kind: 'deferred',
+      reply: '451 later',
+      replyClass: 'temporary',
+      nextAttemptAt: at + 2 * hourMs,
+    });
+    const query = { partitions: allPartitions, limit: 10 };
+    assert.deepEqual(await store.deliveries.expireRows({ ...query, now: at + hourMs - 1 }), []);
+    const failed = await store.deliveries.expireRows({ ...query, now: at + hourMs });
+    assert.deepEqual(
+      failed.map(({ id, state }) => [id, state]).sort(),
+      [
+        [waits, 'failed'],
+        [deferred, 'failed'],
+      ].sort(),
+    );
+    assert.deepEqual(await store.deliveries.expireRows({ ...query, now: at + hourMs }), []);
+    assert.equal(await stateOf(store, leased), 'leased');
   });
 }

@@ -110,7 +110,7 @@ export function queueCases(under: () => QueueUnderTest): void {
     for (const filter of [{ sender }, {}] as DeliveryFilter[]) {
       const seen: string[] = [];
       let cursor: string | undefined;
-      while (true) {
+      for (let pages = 0; pages < 50; pages++) {
         const page = await store.deliveries.list(filter, cursor === undefined ? { limit: 3 } : { limit: 3, cursor });
         if (page.length === 0) break;
         seen.push(...page.map((row) => row.id));
