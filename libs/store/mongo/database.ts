@@ -1,0 +1,53 @@
+import type { Collection, Db, MongoClient } from 'mongodb';
+import type { AcceptDocument } from './queue/accept-document.ts';
+import type { DeliveryDocument } from './queue/delivery-document.ts';
+import type { OwnerDocument, PartitionDocument } from './queue/partitions.ts';
+import type {
+  MailAccountDocument,
+  MessageBodyDocument,
+  MessageDocument,
+  ThreadReferenceDocument,
+} from './mailboxes/documents.ts';
+
+/** The collections of mail. docs/decisions/mongodb-documents.md says why they are cut like this. */
+export interface MongoDatabase {
+  client: MongoClient;
+  db: Db;
+  accepts: Collection<AcceptDocument>;
+  deliveries: Collection<DeliveryDocument>;
+  partitions: Collection<PartitionDocument>;
+  owners: Collection<OwnerDocument>;
+  mailAccounts: Collection<MailAccountDocument>;
+  messages: Collection<MessageDocument>;
+  messageBodies: Collection<MessageBodyDocument>;
+  threadReferences: Collection<ThreadReferenceDocument>;
+  /** Of the directory, which others write: an account exists as long as its document does. */
+  accounts: Collection<{ _id: string }>;
+  meta: Collection<MetaDocument>;
+}
+
+/** `incarnation` of the mailboxes' states, and one probe document for each process. */
+export interface MetaDocument {
+  _id: string;
+  v: 1;
+  incarnation?: number;
+  probedAt?: Date;
+}
+
+export function collectionsOf(client: MongoClient, name: string | undefined): MongoDatabase {
+  const db = client.db(name);
+  return {
+    client,
+    db,
+    accepts: db.collection('accepts'),
+    deliveries: db.collection('deliveries'),
+    partitions: db.collection('partitions'),
+    owners: db.collection('owners'),
+    mailAccounts: db.collection('mail_accounts'),
+    messages: db.collection('messages'),
+    messageBodies: db.collection('message_bodies'),
+    threadReferences: db.collection('thread_references'),
+    accounts: db.collection('accounts'),
+    meta: db.collection('meta'),
+  };
+}

@@ -1,0 +1,183 @@
+import type { CreateIndexesOptions } from 'mongodb';
+import { idempotencyIndex } from './queue/accept-writer.ts';
+import type { MongoDatabase } from './database.ts';
+
+/** An index and the use case that it is for. Unique ones begin with what a sharded collection would be cut by. */
+interface Index {
+  collection: 'accepts' | 'deliveries' | 'owners' | 'messages' | 'messageBodies';
+  name: string;
+  key: Readonly<Record<string, 1>>;
+  useCase: string;
+  options?: Pick<CreateIndexesOptions, 'unique' | 'sparse' | 'partialFilterExpression' | 'expireAfterSeconds'>;
+}
+
+const claimable = { lane: { $gte: 0 } };
+
+/** All indexes besides those of `_id`. */
+export const indexes: readonly Index[] = [
+  {
+    collection: 'accepts',
+    name: idempotencyIndex,
+    key: { 'idempotency.accountId': 1, 'idempotency.key': 1 },
+    useCase: 'one message for an Idempotency-Key of an account',
+    options: { unique: true, partialFilterExpression: { 'idempotency.key': { $exists: true } } },
+  },
+  {
+    collection: 'accepts',
+    name: 'accepts_unrouted',
+    key: { partition: 1, acceptedAt: 1 },
+    useCase: 'the sweep’s messages whose fan-out isn’t complete',
+    options: { partialFilterExpression: { routedAt: null } },
+  },
+  {
+    collection: 'accepts',
+    name: 'accepts_check',
+    key: { checkAt: 1 },
+    useCase: 'bodies that the collection looks at next',
+    options: { partialFilterExpression: { checkAt: { $gte: 0 } } },
+  },
+  {
+    collection: 'accepts',
+    name: 'accepts_blob',
+    key: { blob: 1 },
+    useCase: 'whether a blob is referred to',
+    options: { sparse: true },
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_ready',
+    key: { lane: 1, partition: 1, destination: 1, priority: 1, rank: 1 },
+    useCase: 'the first due rows of each destination; destinations that wait',
+    options: { partialFilterExpression: claimable },
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_waiting',
+    key: { lane: 1, partition: 1, dueAt: 1 },
+    useCase: 'rows that have fallen due, the next and the oldest due time',
+    options: { partialFilterExpression: claimable },
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_expiry',
+    key: { partition: 1, expiresAt: 1 },
+    useCase: 'rows past their time',
+    options: { partialFilterExpression: claimable },
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_leased',
+    key: { partition: 1, 'claim.owner': 1, leaseUntil: 1 },
+    useCase: 'leases that have ended, or whose owner has gone',
+    options: { partialFilterExpression: { state: 'leased' } },
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_owed',
+    key: { messagePartition: 1, _id: 1 },
+    useCase: 'messages with a failure to report',
+    options: { partialFilterExpression: { owed: 1 } },
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_done',
+    key: { updatedAt: 1 },
+    useCase: 'finished rows that are old',
+    options: { partialFilterExpression: { done: 1 } },
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_state',
+    key: { state: 1, _id: 1 },
+    useCase: 'the queue API by state; counts',
+  },
+  { collection: 'deliveries', name: 'deliveries_sender', key: { sender: 1, _id: 1 }, useCase: 'the queue API by sender' },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_recipient',
+    key: { recipient: 1, _id: 1 },
+    useCase: 'the queue API by recipient',
+  },
+  { collection: 'deliveries', name: 'deliveries_domain', key: { domain: 1, _id: 1 }, useCase: 'the queue API by domain' },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_destination',
+    key: { destination: 1, _id: 1 },
+    useCase: 'the queue API by destination',
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_trouble',
+    key: { trouble: 1, _id: 1 },
+    useCase: 'the queue API by last reply',
+    options: { partialFilterExpression: { trouble: 1 } },
+  },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_accepted',
+    key: { acceptedAt: 1 },
+    useCase: 'the queue API by age',
+  },
+  {
+    collection: 'owners',
+    name: 'owners_gone',
+    key: { aliveUntil: 1 },
+    useCase: 'garbage: owners that have been gone for an hour',
+    options: { expireAfterSeconds: 3_600 },
+  },
+  {
+    collection: 'messages',
+    name: 'messages_once',
+    key: { accountId: 1, messageId: 1, kind: 1 },
+    useCase: 'exactly one copy of a message (promise 4)',
+    options: { unique: true },
+  },
+  {
+    collection: 'messages',
+    name: 'messages_by_time',
+    key: { accountId: 1, flags: 1, receivedAt: 1, _id: 1 },
+    useCase: 'lists of all mail, also unread or with attachments',
+  },
+  {
+    collection: 'messages',
+    name: 'messages_by_mailbox',
+    key: { accountId: 1, mailboxIds: 1, flags: 1, receivedAt: 1, _id: 1 },
+    useCase: 'lists of a mailbox, also unread or with attachments',
+  },
+  {
+    collection: 'messages',
+    name: 'messages_by_modseq',
+    key: { accountId: 1, modseq: 1 },
+    useCase: 'what changed since a state',
+    options: { unique: true },
+  },
+  {
+    collection: 'messages',
+    name: 'messages_by_creation',
+    key: { accountId: 1, createdModseq: 1 },
+    useCase: 'creations of messages that changed since',
+    options: { partialFilterExpression: { changed: true } },
+  },
+  {
+    collection: 'messages',
+    name: 'messages_expunged',
+    key: { destroyedAt: 1 },
+    useCase: 'tombstones that are old',
+    options: { sparse: true },
+  },
+  {
+    collection: 'messageBodies',
+    name: 'message_bodies_blob',
+    key: { blob: 1 },
+    useCase: 'whether a blob is referred to',
+    options: { sparse: true },
+  },
+];
+
+/** Makes the indexes that are missing; those that are there cost nothing. */
+export async function makeIndexes(database: MongoDatabase): Promise<void> {
+  const byCollection = Map.groupBy(indexes, ({ collection }) => collection);
+  for (const [collection, wanted] of byCollection) {
+    await database[collection].createIndexes(wanted.map(({ name, key, options }) => ({ name, key, ...options })));
+  }
+}

@@ -1,0 +1,43 @@
+import { Gauge, Histogram, type Registry } from 'prom-client';
+
+/** What waits, read when Prometheus asks. */
+export interface StoreLoad {
+  writes: number;
+  bytes: number;
+}
+
+/** Called for each batch of accepts. */
+export type BatchObserver = (batch: { size: number; seconds: number }) => void;
+
+export function storeMetrics(registry: Registry, load: () => StoreLoad): BatchObserver {
+  const registers = [registry];
+  const operations = new Histogram({
+    name: 'waypost_store_commit_operations',
+    help: 'Operations that shared one commit of the store.',
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 512, 1000],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'waypost_store_commit_seconds',
+    help: 'Time that a group of operations took, its commit to stable storage included.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  gauge(registry, 'waypost_store_waiting_writes', 'Write operations that wait or run.', () => load().writes);
+  gauge(registry, 'waypost_store_waiting_bytes', 'Bytes of the write operations that wait or run.', () => load().bytes);
+  return (batch) => {
+    operations.observe(batch.size);
+    seconds.observe(batch.seconds);
+  };
+}
+
+function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
+}

@@ -1,0 +1,92 @@
+import { transition } from '../../../delivery/state.ts';
+import type { Deliveries } from '../../ports/deliveries.ts';
+import type { MongoDatabase } from '../database.ts';
+import { durable } from '../transaction.ts';
+import { asStoreErrors } from '../write-errors.ts';
+import { forgetAccepts } from './body-collection.ts';
+import { changeDeliveries, moved } from './delivery-change.ts';
+import { claim, expireLeases, renew } from './delivery-claims.ts';
+import { countsOf } from './delivery-counts.ts';
+import { documentIdOf, toRow } from './delivery-document.ts';
+import { due, expireRows, nextDueAt } from './delivery-due.ts';
+import { list } from './delivery-list.ts';
+import { record } from './delivery-outcomes.ts';
+import { failing, finishReport, ofMessage, startReport } from './delivery-reports.ts';
+
+/** The rows of the queue in MongoDB. */
+export function mongoDeliveries(database: MongoDatabase): Deliveries {
+  return {
+    due: (query) => due(database, query),
+    nextDueAt: (query) => nextDueAt(database, query),
+    claim: (request) => claim(database, request),
+    renew: (request) => renew(database, request),
+    record: (outcomes) => record(database, outcomes),
+    expireLeases: (query) => expireLeases(database, query),
+    expireRows: (query) => expireRows(database, query),
+    failing: (query) => failing(database, query),
+    ofMessage: (messageId) => ofMessage(database, messageId),
+    startReport: (request) => startReport(database, request),
+    finishReport: (request) => finishReport(database, request),
+    get: (id) => get(database, id),
+    list: (filter, page) => list(database, filter, page),
+    counts: countsOf(database),
+    steer: (request) => steer(database, request),
+    purge: (query) => purge(database, query),
+  };
+}
+
+async function get({ deliveries }: MongoDatabase, id: string): ReturnType<Deliveries['get']> {
+  const _id = documentIdOf(id);
+  if (_id === undefined) return undefined;
+  return asStoreErrors(false, async () => {
+    const found = await deliveries.findOne({ _id });
+    if (found === null) return undefined;
+    const { trace, ...delivery } = found;
+    return { row: toRow(delivery), attempts: trace };
+  });
+}
+
+async function steer(
+  database: MongoDatabase,
+  { id, action, now, actor }: Parameters<Deliveries['steer']>[0],
+): ReturnType<Deliveries['steer']> {
+  const _id = documentIdOf(id);
+  if (_id === undefined) return 'absent';
+  return changeDeliveries(database, [_id], (found, changes) => {
+    const delivery = found.get(_id);
+    if (delivery === undefined) return 'absent';
+    const next = transition(delivery, { kind: action });
+    if (next === undefined) return 'refused';
+    const change = action === 'retry' ? { at: now, dueAt: now } : { at: now };
+    changes.put(moved(delivery, next, change), { at: now, event: action, reply: `by ${actor}` });
+    return next.state === 'leased' && next.wanted !== undefined ? 'pending' : 'done';
+  });
+}
+
+/** Final rows don't change any more, so what was found may be deleted without looking again. */
+async function purge(
+  database: MongoDatabase,
+  { before, limit }: Parameters<Deliveries['purge']>[0],
+): Promise<number> {
+  const { deliveries } = database;
+  let removed = 0;
+  while (removed < limit) {
+    const step = Math.min(purgeStep, limit - removed);
+    const gone = await asStoreErrors(true, async () => {
+      const old = await deliveries
+        .find({ done: 1, updatedAt: { $lt: before } }, { projection: { messageId: 1 }, hint: 'deliveries_done' })
+        .sort({ updatedAt: 1 })
+        .limit(step)
+        .toArray();
+      if (old.length === 0) return 0;
+      await deliveries.deleteMany({ _id: { $in: old.map(({ _id }) => _id) }, done: 1 }, { writeConcern: durable });
+      await forgetAccepts(database, [...new Set(old.map(({ messageId }) => messageId))]);
+      return old.length;
+    });
+    removed += gone;
+    if (gone < step) break;
+  }
+  return removed;
+}
+
+const purgeStep = 500;

@@ -1,0 +1,99 @@
+import { partitionOf, partitionOfMessage } from '../../../delivery/partition.ts';
+import type { Claim, DeliveryRow, Target } from '../../../delivery/row.ts';
+import { type DeliveryStanding, type DeliveryState, isClaimable, isFinal } from '../../../delivery/state.ts';
+import type { AttemptRow } from '../../ports/deliveries.ts';
+
+/**
+ * A delivery. `_id` is `<messageId>/<n>` with n in four digits, so that its order is that of messages and targets. Marks that follow from other fields
+ * exist for partial indexes alone: `lane`, `owed`, `done`, `trouble`.
+ */
+export interface DeliveryDocument extends Omit<DeliveryRow, 'id'> {
+  _id: string;
+  /** Whose owner reports its failure. */
+  messagePartition: number;
+  /** The recipient's domain, for the filter of the queue API. */
+  domain: string;
+  /** The last claim: it outlives the lease, so that an outcome that is told twice is known again. */
+  claim?: Claim;
+  /** By the store's clock, of a leased row. */
+  leaseUntil?: Date;
+  /** Of a claimable row: 1 is due, 0 waits for `dueAt` and is moved to 1 when due falls behind. */
+  lane?: 0 | 1;
+  /** failed or reporting. */
+  owed?: 1;
+  /** In a final state. */
+  done?: 1;
+  /** The last reply wasn't a success. */
+  trouble?: 1;
+  /** One entry for each attempt and what operators did, oldest first; the last `maxTrace` are kept. */
+  trace: readonly AttemptRow[];
+}
+
+/** Rows are read without their trace, but for one row alone. */
+export type Delivery = Omit<DeliveryDocument, 'trace'>;
+export const withoutTrace = { trace: 0 } as const;
+
+/** 240 attempts take five days by the default schedule; a document ends at 16 MiB. */
+export const maxTrace = 2_000;
+
+export function newDelivery(
+  message: { messageId: string; acceptedAt: number; sizeBytes: number; sender: string },
+  target: Target,
+): DeliveryDocument {
+  const { messageId, acceptedAt, sizeBytes, sender } = message;
+  return {
+    _id: documentId(messageId, target.n),
+    v: 1,
+    messageId,
+    messagePartition: partitionOfMessage(messageId),
+    ...target,
+    partition: partitionOf(target.destination),
+    domain: domainOf(target),
+    sender,
+    sizeBytes,
+    state: 'queued',
+    attempts: 0,
+    ...marksOf({ state: 'queued', attempts: 0 }, target.dueAt, acceptedAt),
+    acceptedAt,
+    updatedAt: acceptedAt,
+    trace: [],
+  };
+}
+
+export function toRow(delivery: Delivery): DeliveryRow {
+  const { _id, messagePartition, domain, claim, leaseUntil, lane, owed, done, trouble, ...row } = delivery;
+  const answer: DeliveryRow = { ...row, id: `${delivery.messageId}/${delivery.n}` };
+  if (row.state === 'leased' && claim !== undefined) answer.claim = claim;
+  return answer;
+}
+
+/** `<messageId>/<n>` as it is stored; undefined for any other text. */
+export function documentIdOf(id: string): string | undefined {
+  const slash = id.lastIndexOf('/');
+  const digits = id.slice(slash + 1);
+  if (slash <= 0 || !/^(0|[1-9]\d{0,3})$/.test(digits)) return undefined;
+  return documentId(id.slice(0, slash), Number(digits));
+}
+
+/** All rows of a message, as a range of `_id`: '0' follows '/'. */
+export const idsOfMessage = (messageId: string): { $gt: string; $lt: string } => ({
+  $gt: `${messageId}/`,
+  $lt: `${messageId}0`,
+});
+
+type Marks = Pick<DeliveryDocument, 'lane' | 'owed' | 'done'>;
+
+export function marksOf(standing: DeliveryStanding, dueAt: number, now: number): Marks {
+  if (isClaimable(standing.state)) return { lane: dueAt <= now ? 1 : 0 };
+  if (isOwed(standing.state)) return { owed: 1 };
+  return isFinal(standing.state) ? { done: 1 } : {};
+}
+
+const isOwed = (state: DeliveryState): boolean => state === 'failed' || state === 'reporting';
+
+const documentId = (messageId: string, n: number): string => `${messageId}/${String(n).padStart(4, '0')}`;
+
+function domainOf(target: Target): string {
+  if (target.kind === 'remote') return target.destination;
+  return target.recipient.slice(target.recipient.lastIndexOf('@') + 1).toLowerCase();
+}

@@ -1,0 +1,138 @@
+import { partitionOf } from '../../../delivery/partition.ts';
+import type { DeliveryRow } from '../../../delivery/row.ts';
+import { transition } from '../../../delivery/state.ts';
+import type { Deliveries } from '../../ports/deliveries.ts';
+import type { MongoDatabase } from '../database.ts';
+import { durable } from '../transaction.ts';
+import { asStoreErrors } from '../write-errors.ts';
+import { changeDeliveries, moved } from './delivery-change.ts';
+import { type Delivery, toRow } from './delivery-document.ts';
+
+type DueQuery = Parameters<Deliveries['due']>[0];
+
+export function due(database: MongoDatabase, query: DueQuery): Promise<readonly DeliveryRow[]> {
+  if (query.partitions.length === 0 || query.limit <= 0) return Promise.resolve([]);
+  return asStoreErrors(false, async () => {
+    await ripen(database, query);
+    const destinations = await readyDestinations(database, query);
+    const rows: DeliveryRow[] = [];
+    for (let at = 0; at < destinations.length && rows.length < query.limit; at += destinationsAtOnce) {
+      const some = destinations.slice(at, at + destinationsAtOnce);
+      rows.push(...(await firstOfEach(database, query, some)));
+    }
+    return rows.slice(0, query.limit);
+  });
+}
+
+/** Rows that have fallen due go to lane 1, where the ready ones of a destination are read in their order. */
+async function ripen({ deliveries }: MongoDatabase, { partitions, now }: DueQuery): Promise<void> {
+  for (let round = 0; round < maxRipeningRounds; round += 1) {
+    const ripe = await deliveries
+      .find(
+        { lane: 0, partition: { $in: [...partitions] }, dueAt: { $lte: now } },
+        { projection: { _id: 1 }, hint: 'deliveries_waiting' },
+      )
+      .limit(ripenStep)
+      .toArray();
+    if (ripe.length === 0) return;
+    await deliveries.updateMany(
+      { _id: { $in: ripe.map(({ _id }) => _id) }, lane: 0 },
+      { $set: { lane: 1 } },
+      { writeConcern: durable },
+    );
+    if (ripe.length < ripenStep) return;
+  }
+}
+
+const ripenStep = 1_000;
+const maxRipeningRounds = 20;
+
+/** In steps of the index, one for each destination, however many rows it has. It begins at another place each time, so that with more work than `limit` none is left out for ever. */
+async function readyDestinations({ deliveries }: MongoDatabase, { partitions, limit }: DueQuery): Promise<string[]> {
+  const all = await deliveries.distinct('destination', { lane: 1, partition: { $in: [...partitions] } });
+  const start = Math.floor(Math.random() * all.length);
+  return [...all.slice(start), ...all.slice(0, start)].slice(0, limit);
+}
+
+/** The first rows of many destinations in one round trip. */
+async function firstOfEach(
+  { db }: MongoDatabase,
+  { now, perDestination, limit }: DueQuery,
+  destinations: readonly string[],
+): Promise<DeliveryRow[]> {
+  const found = await db
+    .aggregate<{ rows: Delivery[] }>([
+      { $documents: destinations.map((destination) => ({ destination, partition: partitionOf(destination) })) },
+      {
+        $lookup: {
+          from: 'deliveries',
+          as: 'rows',
+          let: { destination: '$destination', partition: '$partition' },
+          pipeline: [
+            {
+              $match: {
+                lane: 1,
+                dueAt: { $lte: now },
+                $expr: {
+                  $and: [{ $eq: ['$partition', '$$partition'] }, { $eq: ['$destination', '$$destination'] }],
+                },
+              },
+            },
+            { $sort: { priority: 1, rank: 1 } },
+            { $limit: Math.min(perDestination, limit) },
+            { $project: { trace: 0 } },
+          ],
+        },
+      },
+      { $project: { rows: 1 } },
+    ])
+    .toArray();
+  return found.flatMap(({ rows }) => rows.map(toRow));
+}
+
+const destinationsAtOnce = 100;
+
+export function nextDueAt(
+  { deliveries }: MongoDatabase,
+  { partitions, now }: Parameters<Deliveries['nextDueAt']>[0],
+): Promise<number | undefined> {
+  if (partitions.length === 0) return Promise.resolve(undefined);
+  return asStoreErrors(false, async () => {
+    const [first] = await deliveries
+      .find(
+        { lane: { $in: [0, 1] }, partition: { $in: [...partitions] }, dueAt: { $gt: now } },
+        { projection: { _id: 0, dueAt: 1 }, hint: 'deliveries_waiting' },
+      )
+      .sort({ dueAt: 1 })
+      .limit(1)
+      .toArray();
+    return first?.dueAt;
+  });
+}
+
+export async function expireRows(
+  database: MongoDatabase,
+  { partitions, now, limit }: Parameters<Deliveries['expireRows']>[0],
+): Promise<readonly DeliveryRow[]> {
+  if (partitions.length === 0 || limit <= 0) return [];
+  const expired = await asStoreErrors(false, () =>
+    database.deliveries
+      .find(
+        { lane: { $gte: 0 }, partition: { $in: [...partitions] }, expiresAt: { $lte: now } },
+        { projection: { _id: 1 }, hint: 'deliveries_expiry' },
+      )
+      .limit(limit)
+      .toArray(),
+  );
+  if (expired.length === 0) return [];
+  const ids = expired.map(({ _id }) => _id);
+  return changeDeliveries(database, ids, (found, changes) =>
+    [...found.values()].flatMap((delivery) => {
+      const next = transition(delivery, { kind: 'expired' });
+      if (next === undefined) return [];
+      const after = moved(delivery, next, { at: now });
+      changes.put(after);
+      return [toRow(after)];
+    }),
+  );
+}

@@ -1,0 +1,141 @@
+import { type Collection, MongoBulkWriteError } from 'mongodb';
+import type { AcceptedMessage } from '../../ports/spool.ts';
+import { durable } from '../transaction.ts';
+import { asStoreErrors, duplicateKey } from '../write-errors.ts';
+import type { AcceptDocument } from './accept-document.ts';
+import { type DeliveryDocument, newDelivery } from './delivery-document.ts';
+
+/** What fan-out needs of a message. */
+type Routed = Pick<AcceptedMessage, 'messageId' | 'acceptedAt' | 'sizeBytes' | 'targets'> & { sender: string };
+
+interface Waiting {
+  messageId: string;
+  resolve: (isThere: boolean) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Writes the delivery rows of accepted messages, many messages at a time: rows that are there already stay as they are, and a message is marked routed only
+ * when all its rows are durable. Messages accepted by this process needn't be read again.
+ */
+export class FanOut {
+  readonly #accepts: Collection<AcceptDocument>;
+  readonly #deliveries: Collection<DeliveryDocument>;
+  readonly #recent = new Map<string, Routed>();
+  #recentTargets = 0;
+  #waiting: Waiting[] = [];
+  #writing = false;
+
+  constructor(accepts: Collection<AcceptDocument>, deliveries: Collection<DeliveryDocument>) {
+    this.#accepts = accepts;
+    this.#deliveries = deliveries;
+  }
+
+  /** A message that this process has just made durable. */
+  remember({ messageId, acceptedAt, sizeBytes, targets, envelope }: AcceptedMessage): void {
+    if (this.#recentTargets + targets.length > maxRecentTargets) return;
+    this.#forget(messageId);
+    this.#recent.set(messageId, { messageId, acceptedAt, sizeBytes, targets, sender: envelope.reversePath });
+    this.#recentTargets += targets.length;
+  }
+
+  /** False when there is no such message. */
+  complete(messageId: string): Promise<boolean> {
+    return new Promise<boolean>((resolve, reject) => {
+      this.#waiting.push({ messageId, resolve, reject });
+      queueMicrotask(() => void this.#drain());
+    });
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#writing) return;
+    this.#writing = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, maxBatch);
+      try {
+        const there = await this.#fanOut([...new Set(batch.map(({ messageId }) => messageId))]);
+        for (const { messageId, resolve } of batch) resolve(there.has(messageId));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#writing = false;
+  }
+
+  async #fanOut(messageIds: readonly string[]): Promise<Set<string>> {
+    const there = new Set<string>();
+    const toRoute: Routed[] = [];
+    const unknown: string[] = [];
+    for (const messageId of messageIds) {
+      const recent = this.#forget(messageId);
+      if (recent === undefined) unknown.push(messageId);
+      else toRoute.push(recent);
+    }
+    if (unknown.length > 0) {
+      for (const { routedAt, ...routed } of await this.#read(unknown)) {
+        there.add(routed.messageId);
+        if (routedAt === null) toRoute.push(routed);
+      }
+    }
+    for (const { messageId } of toRoute) there.add(messageId);
+    await this.#write(toRoute);
+    return there;
+  }
+
+  async #read(messageIds: readonly string[]): Promise<(Routed & { routedAt: number | null })[]> {
+    const documents = await asStoreErrors(false, () =>
+      this.#accepts
+        .find(
+          { _id: { $in: [...messageIds] } },
+          { projection: { acceptedAt: 1, sizeBytes: 1, targets: 1, 'envelope.reversePath': 1, routedAt: 1 } },
+        )
+        .toArray(),
+    );
+    return documents.map(({ _id: messageId, acceptedAt, sizeBytes, targets, envelope, routedAt }) => {
+      return { messageId, acceptedAt, sizeBytes, targets, sender: envelope.reversePath, routedAt };
+    });
+  }
+
+  async #write(messages: readonly Routed[]): Promise<void> {
+    if (messages.length === 0) return;
+    const rows = messages.flatMap(({ targets, ...message }) => targets.map((target) => newDelivery(message, target)));
+    for (let at = 0; at < rows.length; at += maxRows) await this.#insert(rows.slice(at, at + maxRows));
+    const ids = messages.map(({ messageId }) => messageId);
+    // Repeating all of it is harmless, so no outcome of it is unknown to anyone.
+    await asStoreErrors(false, () =>
+      this.#accepts.updateMany(
+        { _id: { $in: ids }, routedAt: null },
+        { $set: { routedAt: Date.now() } },
+        { writeConcern: durable },
+      ),
+    );
+  }
+
+  /** Only rows that are there already may be left out: no write is unordered for any other reason. */
+  async #insert(rows: DeliveryDocument[]): Promise<void> {
+    try {
+      await this.#deliveries.insertMany(rows, { ordered: false, writeConcern: durable });
+    } catch (error) {
+      const isHarmless =
+        error instanceof MongoBulkWriteError &&
+        error.result.getWriteConcernError() === undefined &&
+        [error.writeErrors].flat().every(({ code }) => code === duplicateKey);
+      if (!isHarmless) {
+        await asStoreErrors(false, () => Promise.reject(error));
+      }
+    }
+  }
+
+  #forget(messageId: string): Routed | undefined {
+    const routed = this.#recent.get(messageId);
+    if (routed === undefined) return undefined;
+    this.#recent.delete(messageId);
+    this.#recentTargets -= routed.targets.length;
+    return routed;
+  }
+}
+
+const maxBatch = 500;
+const maxRows = 1_000;
+/** Past it the rows are made from what was stored. */
+const maxRecentTargets = 20_000;

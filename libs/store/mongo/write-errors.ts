@@ -1,0 +1,62 @@
+import {
+  MongoError,
+  MongoNetworkError,
+  MongoNotConnectedError,
+  MongoServerError,
+  MongoServerSelectionError,
+  MongoTopologyClosedError,
+  MongoWriteConcernError,
+} from 'mongodb';
+import { OutcomeUnknown, StoreBusy, StoreFull, StoreUnavailable } from '../errors.ts';
+
+/** The server's codes that we tell apart (MongoDB manual, error codes). */
+export const duplicateKey = 11000;
+const maxTimeExpired = 50;
+const writeConcernFailed = 64;
+const unsatisfiableWriteConcern = 100;
+const writeConflict = 112;
+const outOfDiskSpace = 14031;
+
+/**
+ * An error of the driver as one of the store's; any other error as it is. `wrote`: whether the failed operation may have changed anything, for then a lost
+ * reply leaves the outcome unknown. Within a transaction that never committed it can't.
+ */
+export function storeError(error: unknown, wrote: boolean): unknown {
+  if (!(error instanceof MongoError)) return error;
+  const cause = { cause: error };
+  if (hasCode(error, outOfDiskSpace)) return new StoreFull('MongoDB has no room on its disk', cause);
+  if (hasCode(error, writeConflict)) return new StoreBusy('others change the same rows', cause);
+  const isUnknown =
+    error instanceof MongoWriteConcernError ||
+    hasCode(error, writeConcernFailed) ||
+    hasCode(error, unsatisfiableWriteConcern) ||
+    hasCode(error, maxTimeExpired);
+  if (isUnknown || isConnectionTrouble(error)) {
+    const neverSent = error instanceof MongoNotConnectedError || error instanceof MongoTopologyClosedError;
+    return wrote && !neverSent
+      ? new OutcomeUnknown(`MongoDB: ${error.message}`, cause)
+      : new StoreUnavailable(`MongoDB: ${error.message}`, cause);
+  }
+  return error;
+}
+
+/** A driver call as the store's own errors. */
+export async function asStoreErrors<T>(wrote: boolean, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeError(error, wrote);
+  }
+}
+
+export const isDuplicateKey = (error: unknown): boolean => hasCode(error, duplicateKey);
+
+function isConnectionTrouble(error: MongoError): boolean {
+  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
+  if (error instanceof MongoNotConnectedError || error instanceof MongoTopologyClosedError) return true;
+  // No member is primary, or the pool has been cleared after such an error.
+  const isRetryable = error.hasErrorLabel('RetryableWriteError') || error.hasErrorLabel('RetryableError');
+  return isRetryable || error.name === 'MongoWaitQueueTimeoutError' || error.name === 'MongoPoolClearedError';
+}
+
+const hasCode = (error: unknown, code: number): boolean => error instanceof MongoServerError && error.code === code;

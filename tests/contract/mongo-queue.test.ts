@@ -1,0 +1,21 @@
+import { openMongoStore } from '../../libs/store/mongo/open.ts';
+import { freshDatabase, mongoForFile } from '../backends/require.ts';
+import { deliveriesContract } from './deliveries.ts';
+import { partitionsContract } from './partitions.ts';
+import { spoolCollectionContract } from './spool-collection.ts';
+import type { OpenQueue } from './spool-messages.ts';
+import { spoolContract } from './spool.ts';
+
+const mongo = await mongoForFile({ members: 3, own: false });
+
+if (mongo.skip === false) {
+  const { url } = mongo.backend;
+  const open = async (): Promise<OpenQueue> => {
+    const { spool, deliveries, partitions, close } = await openMongoStore({ url, database: freshDatabase() });
+    return { spool, deliveries, partitions, close };
+  };
+  spoolContract('MongoDB', open);
+  spoolCollectionContract('MongoDB', open);
+  partitionsContract('MongoDB', open);
+  deliveriesContract('MongoDB', open);
+}
