@@ -30,10 +30,17 @@ export function runJob(job: Job): JobResult {
       return { kind: 'listings', listings };
     }
     case 'message':
-      return { kind: 'message', message: parseMessage(job.raw) };
+      return { kind: 'message', message: readMessage(job.raw) };
     case 'part':
       return { kind: 'part', bytes: copied([decodeTransfer(job.encoded, job.encoding)]) };
   }
+}
+
+/** RFC 8621 §4.1.4: where bodies are read as text a line ends in LF, whatever it was on the wire. */
+function readMessage(raw: Uint8Array): ParsedMessage {
+  const message = parseMessage(raw);
+  const { text, html } = message;
+  return { ...message, text: text.replaceAll('\r\n', '\n'), html: html?.replaceAll('\r\n', '\n') };
 }
 
 /** Many byte arrays in one of its own memory, which can be transferred. */
