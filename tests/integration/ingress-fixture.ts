@@ -50,7 +50,10 @@ export interface IngressOptions {
 }
 
 /** Ingress on all four listeners with auth beside it, a real store and real sockets. No greeting is delayed. */
-export async function openIngress(t: TestContext, options: IngressOptions = {}): Promise<IngressFixture> {
+export async function openIngress(
+  t: Pick<TestContext, 'after'>,
+  options: IngressOptions = {},
+): Promise<IngressFixture> {
   const auth = await openAuth();
   const folder = await mkdtemp(join(tmpdir(), 'waypost-ingress-'));
   const blobs = await openFileBlobs(join(folder, 'blobs'));
