@@ -7,6 +7,7 @@ import { buildTargets, maxRecipients, priorities, type ResolvedRecipient } from 
 import { type Blobs, inlineLimitBytes } from '../../../libs/blobs/port.ts';
 import { Problem, problem } from '../../../libs/http/problem.ts';
 import { parseAddress, splitSubaddress } from '../../../libs/mail/address/mailbox-address.ts';
+import { ComposeError } from '../../../libs/mail/compose/check-draft.ts';
 import { compose } from '../../../libs/mail/compose/compose.ts';
 import type { ParsePool } from '../../../libs/mail/parse-pool/parse-pool.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
@@ -221,6 +222,8 @@ async function composeFor(deps: OutboxDeps, request: SendRequest, from: Sender, 
       content: Buffer.from(content, 'base64'),
     })),
     ...(request.inReplyTo === undefined ? {} : { inReplyTo: request.inReplyTo }),
+  }).catch((error: unknown) => {
+    throw error instanceof ComposeError ? unwritable(error) : error;
   });
   if (composed.raw.length > deps.settings.maxMessageBytes) {
     throw new Problem(
@@ -231,6 +234,14 @@ async function composeFor(deps: OutboxDeps, request: SendRequest, from: Sender, 
     );
   }
   return composed;
+}
+
+/** What fits the schema and can't be written into a message all the same: a line end in the subject, say. */
+function unwritable({ field, message }: ComposeError): Problem {
+  // The draft has a list where the request has one: `replyTo[0].email` is `replyTo.email` there.
+  const path = `body.${field.replace('replyTo[0]', 'replyTo').replace(/\[(\d+)\]/g, '.$1')}`;
+  const reason = message.slice(`${field}: `.length);
+  return problem('invalidRequest', `${path}: ${reason}`, { extra: { errors: [{ path, message: reason }] } });
 }
 
 async function bodyOf(blobs: Blobs, raw: Buffer, signal: AbortSignal): Promise<Body> {
