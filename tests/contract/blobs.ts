@@ -9,11 +9,12 @@ import { NotFound } from '../../libs/store/errors.ts';
 export function blobsContract(name: string, open: () => Promise<{ blobs: Blobs; close(): Promise<void> }>): void {
   describe(`blobs contract: ${name}`, () => {
     let blobs: Blobs;
-    let close: () => Promise<void>;
+    let opened: { blobs: Blobs; close(): Promise<void> };
     before(async () => {
-      ({ blobs, close } = await open());
+      opened = await open();
+      blobs = opened.blobs;
     });
-    after(() => close());
+    after(() => opened.close());
 
     const never = new AbortController().signal;
     const put = (...chunks: Uint8Array[]) => blobs.put(streamOf(chunks), never);

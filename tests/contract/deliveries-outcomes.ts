@@ -147,11 +147,8 @@ export function outcomeCases(under: () => QueueUnderTest): void {
     assert.deepEqual(await store.deliveries.expireRows({ ...query, now: at + hourMs - 1 }), []);
     const failed = await store.deliveries.expireRows({ ...query, now: at + hourMs });
     assert.deepEqual(
-      failed.map(({ id, state }) => [id, state]).sort(),
-      [
-        [waits, 'failed'],
-        [deferred, 'failed'],
-      ].sort(),
+      failed.map(({ id, state }) => `${id} ${state}`).sort(),
+      [`${waits} failed`, `${deferred} failed`].sort(),
     );
     assert.deepEqual(await store.deliveries.expireRows({ ...query, now: at + hourMs }), []);
     assert.equal(await stateOf(store, leased), 'leased');

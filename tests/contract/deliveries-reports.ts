@@ -40,11 +40,8 @@ export function reportCases(under: () => QueueUnderTest): void {
     const started = await store.deliveries.startReport({ messageId, now: Date.now() });
     assert.equal(started!.report, 1);
     assert.deepEqual(
-      started!.rows.map(({ id, state, report }) => [id, state, report]).sort(),
-      [
-        [one, 'reporting', 1],
-        [two, 'reporting', 1],
-      ].sort(),
+      started!.rows.map(({ id, state, report }) => `${id} ${state} ${report}`).sort(),
+      [`${one} reporting 1`, `${two} reporting 1`].sort(),
     );
     await store.deliveries.finishReport({ messageId, report: 1, now: Date.now() });
     await store.deliveries.finishReport({ messageId, report: 1, now: Date.now() });

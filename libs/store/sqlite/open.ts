@@ -53,7 +53,7 @@ export interface SqliteStoreOptions {
  * database of a later release.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
-  const { dataDir, log } = options;
+  const { dataDir } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const lock = lockDataDirectory(join(dataDir, 'waypost.lock'));
   try {
@@ -78,8 +78,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 }
 
 async function openEngine({ dataDir, log, metrics, maxPageCount, startWorker }: SqliteStoreOptions): Promise<Engine> {
-  let engine: Engine | undefined;
-  const load = (): StoreLoad => engine?.load() ?? { writes: 0, bytes: 0, reads: 0 };
+  let load = (): StoreLoad => ({ writes: 0, bytes: 0, reads: 0 });
   const engineOptions: EngineOptions = {
     file: join(dataDir, 'waypost.db'),
     onHealth: (healthy) => {
@@ -87,10 +86,11 @@ async function openEngine({ dataDir, log, metrics, maxPageCount, startWorker }: 
       else log?.error('the outcome of a commit is unknown: nothing more is taken until a write has committed');
     },
   };
-  if (metrics !== undefined) engineOptions.onCommit = storeMetrics(metrics, load);
+  if (metrics !== undefined) engineOptions.onCommit = storeMetrics(metrics, () => load());
   if (maxPageCount !== undefined) engineOptions.maxPageCount = maxPageCount;
   if (startWorker !== undefined) engineOptions.startWorker = startWorker;
-  engine = await Engine.open(engineOptions);
+  const engine = await Engine.open(engineOptions);
+  load = () => engine.load();
   try {
     const voided = await voidLeases(engine);
     if (voided > 0) log?.info({ rows: voided }, 'ended the leases of the last run');

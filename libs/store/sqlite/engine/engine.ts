@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { OutcomeUnknown, StoreBusy, StoreUnavailable } from '../../errors.ts';
+import { OutcomeUnknown, StoreUnavailable } from '../../errors.ts';
 import type { Reads, Writes } from '../ops/index.ts';
 import { Thread } from './thread.ts';
 
@@ -153,6 +153,8 @@ export function startWorker(role: 'writer' | 'reader', options: EngineOptions): 
   const { file, maxPageCount } = options;
   return new Worker(new URL(`./${role}-thread.ts`, import.meta.url), {
     workerData: { file, maxPageCount },
+    // Not the flags of the process: some (--input-type) forbid a file to start with.
+    execArgv: [],
     // Threads print nothing of their own; a small heap is enough, since rows pass through and don't stay.
     resourceLimits: { maxYoungGenerationSizeMb: 16 },
   });

@@ -45,4 +45,5 @@ function runInSnapshot(connection: Connection, job: Job): JobAnswer {
   }
 }
 
-if (parentPort !== null) main(parentPort, workerData);
+const data: { file: string } = workerData;
+if (parentPort !== null) main(parentPort, data);

@@ -52,7 +52,8 @@ function main(port: MessagePort, data: WriterData): void {
 const say = (port: MessagePort, message: ThreadMessage): void => port.postMessage(message);
 
 function receive(port: MessagePort): Job[] | 'close' | undefined {
-  return receiveMessageOnPort(port)?.message;
+  const received: { message: Job[] | 'close' } | undefined = receiveMessageOnPort(port);
+  return received?.message;
 }
 
 function commit(connection: Connection, group: readonly Job[]): { answers: JobAnswer[]; reopen: boolean } {
@@ -165,4 +166,5 @@ function reopened(
   return new Connection(file, options);
 }
 
-if (parentPort !== null) main(parentPort, workerData);
+const data: WriterData = workerData;
+if (parentPort !== null) main(parentPort, data);

@@ -77,7 +77,7 @@ function expireLeases(
     .flatMap(({ id }) => endLease(connection, id, now) ?? []);
 }
 
-const leasedSql = `SELECT message_id || '/' || (id & 4095) AS id FROM deliveries INDEXED BY deliveries_leased
+export const leasedSql = `SELECT message_id || '/' || (id & 4095) AS id FROM deliveries INDEXED BY deliveries_leased
   WHERE state = 1 LIMIT ?`;
 
 /** At the start of an embedded store: the lock on the data directory proves that nobody else holds a lease. Call again while it answers `limit`. */

@@ -13,16 +13,18 @@ function get(connection: Connection, { id }: { id: string }): { row: DeliveryRow
   const key = keyOf(connection, id);
   const row = rowOf(connection, id);
   if (key === undefined || row === undefined) return undefined;
-  const attempts = connection.all<{ at: number; event: string; reply: string; extra: string | null }>(
+  const attempts = connection.all<AttemptRow & { extra: string | null }>(
     'SELECT at, event, reply, extra FROM attempts WHERE delivery = ? ORDER BY k',
     key,
   );
-  return {
-    row,
-    attempts: attempts.map(({ extra, ...attempt }) =>
-      extra === null ? attempt : { ...attempt, ...JSON.parse(extra) },
-    ),
-  };
+  return { row, attempts: attempts.map(toAttempt) };
+}
+
+function toAttempt({ extra, ...attempt }: AttemptRow & { extra: string | null }): AttemptRow {
+  if (extra === null) return attempt;
+  // Written by `trace`: the remaining fields of an attempt.
+  const more: Pick<AttemptRow, 'host' | 'address' | 'tls'> = JSON.parse(extra);
+  return { ...attempt, ...more };
 }
 
 export interface Counts {

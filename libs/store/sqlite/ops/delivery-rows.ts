@@ -181,12 +181,12 @@ export function trace(
 
 const traceSql = `INSERT INTO attempts (delivery, k, at, event, reply, extra)
   VALUES (?1, (SELECT coalesce(max(k), 0) + 1 FROM attempts WHERE delivery = ?1), ?2, ?3, ?4, ?5)`;
-const rowsOfMessageSql = `SELECT ${rowColumns} FROM deliveries WHERE id BETWEEN ? AND ? ORDER BY id`;
+export const rowsOfMessageSql = `SELECT ${rowColumns} FROM deliveries WHERE id BETWEEN ? AND ? ORDER BY id`;
 
 const seqSql = 'SELECT seq FROM accepts WHERE message_id = ?';
 const byName = `WHERE id = (SELECT seq FROM accepts WHERE message_id = ?) * ${targetsPerMessage} + ?`;
-const rowByNameSql = `SELECT ${rowColumns} FROM deliveries ${byName}`;
-const standingSql = `SELECT id, state, attempts, wanted, partition, due_at AS dueAt, report, claim_owner AS claimOwner,
+export const rowByNameSql = `SELECT ${rowColumns} FROM deliveries ${byName}`;
+export const standingSql = `SELECT id, state, attempts, wanted, partition, due_at AS dueAt, report, claim_owner AS claimOwner,
   claim_epoch AS claimEpoch, claim_token AS claimToken, lease_until AS leaseUntil FROM deliveries ${byName}`;
 
 interface StandingColumns {

@@ -8,10 +8,6 @@ export const writes = {
       String(args.at),
     );
   },
-  /** Takes up room, to see what happens when there is none. */
-  'health.fill': (connection: Connection, args: { name: string; bytes: number }): void => {
-    connection.run('INSERT INTO meta (name, value) VALUES (?, ?)', args.name, 'x'.repeat(args.bytes));
-  },
 };
 
 export const reads = {
