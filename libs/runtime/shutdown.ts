@@ -6,13 +6,15 @@ import type { Logger } from '../ops/logger.ts';
  */
 export function stopOnSignals(options: { stop: () => Promise<void>; graceMs: number; log: Logger }): void {
   const { stop, graceMs, log } = options;
-  let stopping = false;
+  let stoppingSinceMs: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping) {
+    if (stoppingSinceMs !== undefined) {
+      // One Ctrl-C can come twice: from the terminal, and from npm which passes it on.
+      if (performance.now() - stoppingSinceMs < sameSignalMs) return;
       log.warn({ signal }, 'a second signal: ending at once');
       process.exit(1);
     }
-    stopping = true;
+    stoppingSinceMs = performance.now();
     log.info({ signal, graceMs }, 'shutting down');
     setTimeout(() => {
       log.error('the shutdown did not end in time');
@@ -30,6 +32,7 @@ export function stopOnSignals(options: { stop: () => Promise<void>; graceMs: num
 }
 
 const patienceMs = 5000;
+const sameSignalMs = 500;
 
 /** A promise that nobody awaited or an error that nobody caught has left the process in a state that nobody knows: log it, end, be started again. */
 export function crashOnUnhandled(log: Logger): void {

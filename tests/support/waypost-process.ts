@@ -40,6 +40,7 @@ export async function startWaypost(
   const env = {
     PATH: process.env['PATH'],
     HOME: process.env['HOME'],
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     WAYPOST_DATA_DIR: dataDir,
     WAYPOST_MX_LISTEN: `127.0.0.1:${ports.mx}`,
     WAYPOST_SUBMISSION_LISTEN: `127.0.0.1:${ports.submission}`,

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, resolve } from 'node:path';
+import { compileCache } from './compile-cache.mjs';
 
 /**
  * Runs a file with the given Node in place of this process: same terminal, same exit code, signals go to it. Where the running
@@ -15,7 +16,7 @@ export async function becomeNode(node, root, file, args) {
   const env = {
     ...process.env,
     PATH: `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}`,
-    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(root, 'node_modules', '.cache', 'compile'),
+    NODE_COMPILE_CACHE: compileCache(root),
   };
   if (typeof process.execve === 'function' && process.platform !== 'win32') {
     process.execve(node, [node, ...argv], env);
