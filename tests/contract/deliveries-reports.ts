@@ -12,7 +12,8 @@ export function reportCases(under: () => QueueUnderTest): void {
 
   it('messages with failures are named once, oldest first, by their partition, until their report is finished', async () => {
     const { store, owner } = under();
-    const [first, second] = [makeMessage({ to: [{}, {}] }), makeMessage()];
+    const acceptedAt = Date.now();
+    const [first, second] = [makeMessage({ acceptedAt, to: [{}, {}] }), makeMessage({ acceptedAt: acceptedAt + 1 })];
     await owner.failed(first);
     await owner.failed(second);
     assert.deepEqual(await failing(), [first.messageId, second.messageId]);

@@ -41,6 +41,7 @@ export class Courier {
   readonly store: OpenMailboxes;
   readonly owner = `courier-${newId()}`;
   readonly #epochs = new Map<number, number>();
+  #acquiring: Promise<void> = Promise.resolve();
 
   constructor(store: OpenMailboxes) {
     this.store = store;
@@ -68,11 +69,9 @@ export class Courier {
   /** Claims under a new token; rows in the order of the arguments. */
   async claim(rows: readonly DeliveryRow[], token: string = newId()): Promise<DeliveryRow[]> {
     const partitions = [...new Set(rows.map((row) => row.partition))];
-    const missing = partitions.filter((partition) => !this.#epochs.has(partition));
-    if (missing.length > 0) {
-      const got = await this.store.partitions.acquire({ owner: this.owner, partitions: missing, leaseMs: 600_000 });
-      for (const { partition, epoch } of got) this.#epochs.set(partition, epoch);
-    }
+    // One after the other: of two that ask at once for the same partition one gets nothing, and may hear of it first.
+    this.#acquiring = this.#acquiring.then(() => this.#acquire(partitions));
+    await this.#acquiring;
     const leases = partitions.map((partition) => ({ partition, epoch: this.#epochs.get(partition)! }));
     const ids = rows.map(({ id }) => id);
     const claimed = await this.store.deliveries.claim({
@@ -103,6 +102,13 @@ export class Courier {
   async mailboxId(accountId: string, role: MailboxRole): Promise<string> {
     const { mailboxes } = await this.store.mailboxes.mailboxes(accountId);
     return mailboxes.find((mailbox) => mailbox.role === role)!.id;
+  }
+
+  async #acquire(partitions: readonly number[]): Promise<void> {
+    const missing = partitions.filter((partition) => !this.#epochs.has(partition));
+    if (missing.length === 0) return;
+    const got = await this.store.partitions.acquire({ owner: this.owner, partitions: missing, leaseMs: 600_000 });
+    for (const { partition, epoch } of got) this.#epochs.set(partition, epoch);
   }
 
   async #accept(letter: Letter & { accountId: string }): Promise<DeliveryRow> {

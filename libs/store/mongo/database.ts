@@ -24,6 +24,8 @@ export interface MongoDatabase {
   /** Of the directory, which others write: an account exists as long as its document does. */
   accounts: Collection<{ _id: string }>;
   meta: Collection<MetaDocument>;
+  /** The same collections for reads of one moment (transaction.ts: snapshot): what a handle says of its read concern outranks the session. */
+  snapshots: { mailAccounts: Collection<MailAccountDocument>; messages: Collection<MessageDocument> };
 }
 
 /** `incarnation` of the mailboxes' states, and one probe document for each process. */
@@ -49,5 +51,9 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
     threadReferences: db.collection('thread_references'),
     accounts: db.collection('accounts'),
     meta: db.collection('meta'),
+    snapshots: {
+      mailAccounts: db.collection('mail_accounts', { readConcern: { level: 'snapshot' } }),
+      messages: db.collection('messages', { readConcern: { level: 'snapshot' } }),
+    },
   };
 }

@@ -74,7 +74,7 @@ export const indexes: readonly Index[] = [
   {
     collection: 'deliveries',
     name: 'deliveries_owed',
-    key: { messagePartition: 1, _id: 1 },
+    key: { messagePartition: 1, acceptedAt: 1, _id: 1 },
     useCase: 'messages with a failure to report',
     options: { partialFilterExpression: { owed: 1 } },
   },

@@ -28,7 +28,7 @@ export function update(
 
 /** NotFound for an expunged message and one of another account too. */
 export async function liveMessage(
-  { messages }: MongoDatabase,
+  { messages }: Pick<MongoDatabase, 'messages'>,
   accountId: string,
   id: string,
   session: ClientSession,

@@ -38,17 +38,17 @@ export function changes(context: MailContext, accountId: string, since: string, 
 }
 
 async function eventsAfter(
-  { database: { messages } }: MailContext,
+  { database: { snapshots } }: MailContext,
   session: ClientSession,
   { accountId, since, limit }: { accountId: string; since: number; limit: number },
 ): Promise<Event[]> {
   const projection = { modseq: 1, createdModseq: 1, destroyedAt: 1 } as const;
-  const last = await messages
+  const last = await snapshots.messages
     .find<Changed>({ accountId, modseq: { $gt: since } }, { session, projection, hint: 'messages_by_modseq' })
     .sort({ modseq: 1 })
     .limit(limit)
     .toArray();
-  const creations = await messages
+  const creations = await snapshots.messages
     .find<Changed>(
       { accountId, changed: true, createdModseq: { $gt: since } },
       { session, projection, hint: 'messages_by_creation' },

@@ -48,10 +48,10 @@ export async function readAccount<T>(
   accountId: string,
   read: (account: MailAccountDocument, session: ClientSession) => Promise<T>,
 ): Promise<T> {
-  const { client, mailAccounts } = context.database;
+  const { client, snapshots } = context.database;
   const tryRead = (): Promise<{ answer: T } | undefined> =>
     snapshot(client, async (session) => {
-      const account = await mailAccounts.findOne({ _id: accountId }, { session });
+      const account = await snapshots.mailAccounts.findOne({ _id: accountId }, { session });
       return account === null ? undefined : { answer: await read(account, session) };
     });
   let found = await tryRead();

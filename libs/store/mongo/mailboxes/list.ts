@@ -14,7 +14,7 @@ export function list(
   refuseSearch(filter);
   return readAccount(context, accountId, async (account, session) => {
     const mailboxId = filter.mailbox === undefined ? undefined : mailboxNamed(account, filter.mailbox);
-    const rows = await context.database.messages
+    const rows = await context.database.snapshots.messages
       .find(conditions(accountId, mailboxId, filter, cursor), {
         session,
         hint: mailboxId === undefined ? 'messages_by_time' : 'messages_by_mailbox',

@@ -69,5 +69,7 @@ export function spooledMessage(document: AcceptDocument): SpooledMessage | undef
 
 export function bodyOf({ bytes, blob }: { bytes?: Binary; blob?: string }): Body | undefined {
   if (blob !== undefined) return { kind: 'blob', ref: blob };
-  return bytes === undefined ? undefined : { kind: 'inline', bytes: bytes.value() };
+  if (bytes === undefined) return undefined;
+  const { buffer, byteOffset, byteLength } = bytes.value();
+  return { kind: 'inline', bytes: new Uint8Array(buffer, byteOffset, byteLength) };
 }

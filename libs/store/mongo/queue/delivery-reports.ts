@@ -18,7 +18,7 @@ export function failing(
         { owed: 1, messagePartition: { $in: [...messagePartitions] } },
         { projection: { _id: 0, messageId: 1 }, hint: 'deliveries_owed' },
       )
-      .sort({ _id: 1 });
+      .sort({ acceptedAt: 1, _id: 1 });
     // Many rows of one message are one entry, so the end of the page shows only while reading.
     for await (const { messageId } of rows) {
       found.add(messageId);
