@@ -25,20 +25,6 @@ export function readBody(connection: Connection, messageId: string): StoredBody 
   return body === undefined ? undefined : { reversePath, trace, sizeBytes, sha256, body };
 }
 
-/**
- * To call in the transaction that makes a new reference to a body (copy, resend): a collection that had found it unused begins again. False when the
- * body has gone.
- */
-export function touchBody(connection: Connection, messageId: string, at: number): boolean {
-  return (
-    connection.run(
-      'UPDATE accepts SET marked_at = NULL, check_at = ? WHERE message_id = ? AND body_gone = 0',
-      at + firstCheckMs,
-      messageId,
-    ) > 0
-  );
-}
-
 /** To call in the transaction that removes a reference: the collection looks soon, instead of after `referredCheckMs`. */
 export function releaseBody(connection: Connection, messageId: string, at: number): void {
   connection.run(

@@ -31,12 +31,6 @@ export function settleDelivered(
   return 'delivered';
 }
 
-/** True when the row is leased under just this claim. */
-export function holdsClaim(connection: Connection, deliveryId: string, claim: Claim): boolean {
-  const standing = standingOf(connection, deliveryId);
-  return standing !== undefined && holds(standing, claim);
-}
-
 function record(connection: Connection, { id, claim, at, result }: Outcome): OutcomeAnswer {
   const standing = standingOf(connection, id);
   if (standing === undefined) return { id, answer: 'stale' };
