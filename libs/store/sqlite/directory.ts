@@ -28,11 +28,15 @@ export function sqliteDirectoryAdmin(engine: Engine): DirectoryAdmin {
     quotaCopied: (accountId, version) => engine.write('directory.quotaCopied', { accountId, version }),
 
     aliases: (page) => engine.read('directory.aliases', page),
-    addAlias: ({ targets, ...alias }) => engine.write('directory.addAlias', { ...alias, targets: targets.map(withKey) }),
+    addAlias: ({ targets, ...alias }) =>
+      engine.write('directory.addAlias', { ...alias, targets: targets.map(withKey) }),
     updateAlias: (key, targets) => engine.write('directory.updateAlias', { key, targets: targets.map(withKey) }),
     removeAlias: (key) => engine.write('directory.removeAlias', { key }),
   };
 }
 
 /** Targets are found by key (who may send as an alias), shown as they were typed. */
-const withKey = (target: string): { target: string; key: string } => ({ target, key: parseAddress(target)?.key ?? target });
+const withKey = (target: string): { target: string; key: string } => ({
+  target,
+  key: parseAddress(target)?.key ?? target,
+});

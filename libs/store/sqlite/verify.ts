@@ -78,7 +78,10 @@ interface BodyRow {
   bytes: Uint8Array | null;
 }
 
-async function checkBodies(connection: Connection, blobs: Pick<Blobs, 'read'>): Promise<{ bodies: number; faults: string[] }> {
+async function checkBodies(
+  connection: Connection,
+  blobs: Pick<Blobs, 'read'>,
+): Promise<{ bodies: number; faults: string[] }> {
   const faults: string[] = [];
   let bodies = 0;
   let after = 0;

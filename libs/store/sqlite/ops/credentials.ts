@@ -23,13 +23,18 @@ export const writes = {
   },
 
   'credentials.removeAppPassword': (connection: Connection, args: { accountId: string; id: string }): void => {
-    const removed = connection.run("DELETE FROM credentials WHERE id = ? AND account_id = ? AND kind = 'app'", args.id, args.accountId);
+    const removed = connection.run(
+      "DELETE FROM credentials WHERE id = ? AND account_id = ? AND kind = 'app'",
+      args.id,
+      args.accountId,
+    );
     if (removed === 0) throw new NotFound('application password');
     raiseCredentialVersion(connection, args.accountId);
   },
 
   'credentials.addToken': (connection: Connection, token: TokenRow): void => {
-    if (connection.get('SELECT 1 FROM directory_accounts WHERE id = ?', token.accountId) === undefined) throw new NotFound('account');
+    if (connection.get('SELECT 1 FROM directory_accounts WHERE id = ?', token.accountId) === undefined)
+      throw new NotFound('account');
     if (countOf(connection, 'tokens', token.accountId) >= maxTokens) {
       throw new Refused('tooManyTokens', `an account has at most ${maxTokens} tokens`);
     }
@@ -46,7 +51,8 @@ export const writes = {
   },
 
   'credentials.removeToken': (connection: Connection, args: { accountId: string; id: string }): void => {
-    if (connection.run('DELETE FROM tokens WHERE id = ? AND account_id = ?', args.id, args.accountId) === 0) throw new NotFound('token');
+    if (connection.run('DELETE FROM tokens WHERE id = ? AND account_id = ?', args.id, args.accountId) === 0)
+      throw new NotFound('token');
     raiseCredentialVersion(connection, args.accountId);
   },
 };
@@ -58,7 +64,10 @@ export const reads = {
   'credentials.appPasswords': (connection: Connection, args: { accountId: string }): CredentialRow[] =>
     connection.all(`${selectCredentials} WHERE account_id = ? AND kind = 'app' ORDER BY id`, args.accountId),
 
-  'credentials.tokens': (connection: Connection, args: { accountId: string; limit: number; cursor?: string }): TokenRow[] =>
+  'credentials.tokens': (
+    connection: Connection,
+    args: { accountId: string; limit: number; cursor?: string },
+  ): TokenRow[] =>
     connection
       .all<StoredToken>(
         `${selectTokens} WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?`,
@@ -74,7 +83,8 @@ export const reads = {
   },
 };
 
-const selectCredentials = 'SELECT id, account_id AS accountId, kind, name, hash, created_at AS createdAt FROM credentials';
+const selectCredentials =
+  'SELECT id, account_id AS accountId, kind, name, hash, created_at AS createdAt FROM credentials';
 const selectTokens =
   'SELECT id, account_id AS accountId, name, scopes, hash, expires_at AS expiresAt, created_at AS createdAt FROM tokens';
 
@@ -86,7 +96,10 @@ function toToken(row: StoredToken): TokenRow {
 }
 
 function raiseCredentialVersion(connection: Connection, accountId: string): void {
-  const raised = connection.run('UPDATE directory_accounts SET credential_version = credential_version + 1 WHERE id = ?', accountId);
+  const raised = connection.run(
+    'UPDATE directory_accounts SET credential_version = credential_version + 1 WHERE id = ?',
+    accountId,
+  );
   if (raised === 0) throw new NotFound('account');
 }
 

@@ -1,7 +1,10 @@
 import type { Connection } from '../engine/connection.ts';
 
 export const writes = {
-  'loginLimits.fail': (connection: Connection, args: { keys: readonly string[]; windowMs: number; now: number }): void => {
+  'loginLimits.fail': (
+    connection: Connection,
+    args: { keys: readonly string[]; windowMs: number; now: number },
+  ): void => {
     for (const key of args.keys) {
       connection.run(
         `INSERT INTO login_failures (key, count, resets_at) VALUES (?, 1, ?)
@@ -56,5 +59,9 @@ export const reads = {
     ),
 
   'loginLimits.remembered': (connection: Connection, args: { key: string; now: number }): number | undefined =>
-    connection.get<{ until: number }>('SELECT until FROM login_successes WHERE key = ? AND until > ?', args.key, args.now)?.until,
+    connection.get<{ until: number }>(
+      'SELECT until FROM login_successes WHERE key = ? AND until > ?',
+      args.key,
+      args.now,
+    )?.until,
 };

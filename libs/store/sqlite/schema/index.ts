@@ -24,6 +24,8 @@ export function migrate(connection: Connection): void {
 export class SchemaTooNew extends Error {
   override readonly name = 'SchemaTooNew';
   constructor(found: number, known: number) {
-    super(`the database has schema ${found}, this release knows ${known}: start the release that made it, or a later one`);
+    super(
+      `the database has schema ${found}, this release knows ${known}: start the release that made it, or a later one`,
+    );
   }
 }

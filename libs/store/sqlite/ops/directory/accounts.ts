@@ -50,7 +50,11 @@ export const writes = {
       id,
     );
     if (patch.passwordHash !== undefined) {
-      connection.run("UPDATE credentials SET hash = ? WHERE account_id = ? AND kind = 'password'", patch.passwordHash, id);
+      connection.run(
+        "UPDATE credentials SET hash = ? WHERE account_id = ? AND kind = 'password'",
+        patch.passwordHash,
+        id,
+      );
     }
     return accountOf(connection, id);
   },
@@ -58,7 +62,12 @@ export const writes = {
   'directory.removeAccount': (connection: Connection, args: { id: string; now: number }): void => {
     const account = accountOf(connection, args.id);
     if (isActiveAdmin(account)) keepAnAdministrator(connection, args.id);
-    connection.run('INSERT INTO directory_removed_accounts (id, key, removed_at) VALUES (?, ?, ?)', args.id, account.key, args.now);
+    connection.run(
+      'INSERT INTO directory_removed_accounts (id, key, removed_at) VALUES (?, ?, ?)',
+      args.id,
+      account.key,
+      args.now,
+    );
     connection.run('DELETE FROM directory_addresses WHERE key = ?', account.key);
     // Credentials and tokens go by their foreign keys.
     connection.run('DELETE FROM directory_accounts WHERE id = ?', args.id);
@@ -98,7 +107,10 @@ export const reads = {
 
   'directory.administrators': (connection: Connection, args: { limit: number }): Account[] =>
     connection
-      .all<StoredAccount>(`${selectAccounts} WHERE admin = 1 AND enabled = 1 ORDER BY created_at, id LIMIT ?`, args.limit)
+      .all<StoredAccount>(
+        `${selectAccounts} WHERE admin = 1 AND enabled = 1 ORDER BY created_at, id LIMIT ?`,
+        args.limit,
+      )
       .map(toAccount),
 
   'directory.removedAccounts': (connection: Connection, args: { limit: number }): RemovedAccount[] =>
@@ -139,7 +151,8 @@ function accountOf(connection: Connection, id: string): Account {
 }
 
 function idWasUsed(connection: Connection, id: string): boolean {
-  const sql = 'SELECT 1 FROM directory_accounts WHERE id = ? UNION ALL SELECT 1 FROM directory_removed_accounts WHERE id = ?';
+  const sql =
+    'SELECT 1 FROM directory_accounts WHERE id = ? UNION ALL SELECT 1 FROM directory_removed_accounts WHERE id = ?';
   return connection.get(sql, id, id) !== undefined;
 }
 
@@ -151,6 +164,9 @@ const isActiveAdmin = (account: Account): boolean => account.admin && account.en
 
 /** Without an administrator nobody could make another. */
 function keepAnAdministrator(connection: Connection, leavingId: string): void {
-  const other = connection.get('SELECT 1 FROM directory_accounts WHERE admin = 1 AND enabled = 1 AND id <> ? LIMIT 1', leavingId);
+  const other = connection.get(
+    'SELECT 1 FROM directory_accounts WHERE admin = 1 AND enabled = 1 AND id <> ? LIMIT 1',
+    leavingId,
+  );
   if (other === undefined) throw new Refused('lastAdministrator', 'this is the last administrator who can log in');
 }

@@ -15,7 +15,12 @@ export const writes = {
     args: { key: string; address: string; targets: readonly AliasTarget[]; createdAt: number },
   ): void => {
     takeAddress(connection, args.key, null);
-    connection.run('INSERT INTO directory_aliases (key, address, created_at) VALUES (?, ?, ?)', args.key, args.address, args.createdAt);
+    connection.run(
+      'INSERT INTO directory_aliases (key, address, created_at) VALUES (?, ?, ?)',
+      args.key,
+      args.address,
+      args.createdAt,
+    );
     insertTargets(connection, args.key, args.targets);
   },
 
@@ -43,7 +48,10 @@ export const reads = {
 
 export function targetsOf(connection: Connection, aliasKey: string): string[] {
   return connection
-    .all<{ target: string }>('SELECT target FROM directory_alias_targets WHERE alias_key = ? ORDER BY position', aliasKey)
+    .all<{ target: string }>(
+      'SELECT target FROM directory_alias_targets WHERE alias_key = ? ORDER BY position',
+      aliasKey,
+    )
     .map(({ target }) => target);
 }
 

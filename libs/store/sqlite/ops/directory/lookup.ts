@@ -4,10 +4,16 @@ import { type StoredAccount, selectAccounts, toAccount } from './accounts.ts';
 import { targetsOf } from './aliases.ts';
 
 export const reads = {
-  'directory.lookup': (connection: Connection, args: { keys: readonly string[]; domains: readonly string[] }): DirectoryLookup => {
+  'directory.lookup': (
+    connection: Connection,
+    args: { keys: readonly string[]; domains: readonly string[] },
+  ): DirectoryLookup => {
     const entries = new Map<string, DirectoryEntry>();
     const keys = JSON.stringify(args.keys);
-    for (const row of connection.all<StoredAccount>(`${selectAccounts} WHERE key IN (SELECT value FROM json_each(?))`, keys)) {
+    for (const row of connection.all<StoredAccount>(
+      `${selectAccounts} WHERE key IN (SELECT value FROM json_each(?))`,
+      keys,
+    )) {
       entries.set(row.key, { kind: 'account', account: toAccount(row) });
     }
     const aliases = 'SELECT key, address FROM directory_aliases WHERE key IN (SELECT value FROM json_each(?))';
