@@ -47,11 +47,16 @@ export const queueCommands: readonly Command[] = [
       context.output.rows(Array.isArray(trace) ? trace : [], ['at', 'event', 'host', 'reply']);
     },
   },
-  ...(['hold', 'release', 'retry', 'cancel'] as const).map(
-    (verb): Command => ({
+  ...[
+    { verb: 'hold', summary: 'no attempts until it is released' },
+    { verb: 'release', summary: 'let a held delivery go on' },
+    { verb: 'retry', summary: 'the next attempt now' },
+    { verb: 'cancel', summary: 'end it without a report to the sender' },
+  ].map(
+    ({ verb, summary }): Command => ({
       name: `queue ${verb}`,
       usage: 'ID',
-      summary: summaries[verb],
+      summary,
       async run(context) {
         await context.api().call('POST', `${deliveryPath(context)}/${verb}`);
         context.output.say(`${verb}: ${word(context, 0, 'ID')}`);
@@ -59,13 +64,6 @@ export const queueCommands: readonly Command[] = [
     }),
   ),
 ];
-
-const summaries = {
-  hold: 'no attempts until it is released',
-  release: 'let a held delivery go on',
-  retry: 'the next attempt now',
-  cancel: 'end it without a report to the sender',
-} as const;
 
 const deliveryPath = (context: CommandContext): string =>
   `${path}/deliveries/${encodeURIComponent(word(context, 0, 'ID'))}`;
