@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { type Blobs, inlineLimitBytes } from '../../libs/blobs/port.ts';
 import { BodyCollector } from './body-collector.ts';
+import { WriterGone } from './byte-channel.ts';
 import { DataMemory } from './data-memory.ts';
 
 /** Keeps whole blobs by their number; one that was given up is never in it. */
@@ -113,3 +114,13 @@ test('no message is begun when there is no memory for it', () => {
   const { blobs } = memoryBlobs();
   assert.equal(BodyCollector.open({ memory: new DataMemory(100), blobs, maxHeaderBytes: 10 }), undefined);
 });
+
+for (const bodyBytes of [10, 400_000]) {
+  test(`a message of ${bodyBytes} bytes that was let go is never taken for a shorter one`, async () => {
+    const { collector, kept } = open();
+    await feed(collector, Buffer.from(`${header}\r\n${'b'.repeat(bodyBytes)}`), 65_536);
+    collector.release();
+    await assert.rejects(collector.finish(), WriterGone);
+    assert.equal(kept.length, 0);
+  });
+}

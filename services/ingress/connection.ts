@@ -62,6 +62,15 @@ export class IngressConnection extends SMTPConnection {
     this.#reply(this.#ending);
   }
 
+  /** Told of the socket below when TLS begins on it. */
+  onUpgrade: (raw: Socket) => void = () => {};
+
+  override upgrade(callback: Done, secureCallback?: Done): void {
+    const raw = this._socket;
+    super.upgrade(callback, secureCallback);
+    this.onUpgrade(raw);
+  }
+
   override _createParser(): SmtpInput {
     const input = new SmtpInput({ maxCommandLength: this._server.options.maxCommandLength });
     input.oncommand = (command, callback) => this._onCommand(command, callback);

@@ -21,8 +21,8 @@ export interface ListenerOptions {
 export class IngressServer extends SMTPServer {
   readonly #options: ListenerOptions;
   readonly #context: IngressContext;
-  readonly #sockets = new Set<Socket>();
-  readonly #sessions = new Set<IngressConnection>();
+  /** Open sockets, and what to do when each is gone. */
+  readonly #sockets = new Map<Socket, (() => void)[]>();
 
   constructor(options: ListenerOptions, context: IngressContext) {
     const { kind, certificate } = options;
@@ -64,22 +64,30 @@ export class IngressServer extends SMTPServer {
   /** Called for each socket, before a PROXY line, TLS or a greeting. */
   override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
     const { admission, kind } = this.#options;
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    this.#sockets.set(socket, []);
+    this.watch(socket);
     const refused = admission.enter();
     if (refused) return this.#refuse(socket, refused, handshake);
-    socket.once('close', () => admission.leave());
+    this.#whenGone(socket, () => admission.leave());
     if (!this._expectsProxyHeader(socket) && !this.#enterNetwork(socket, socket.remoteAddress ?? '')) {
       return this.#refuse(socket, 'network', handshake);
     }
     const { connections } = this.#context.metrics;
     connections.inc({ listener: kind });
-    socket.once('close', () => connections.dec({ listener: kind }));
+    this.#whenGone(socket, () => connections.dec({ listener: kind }));
     return super._acceptSocket(socket, handshake);
   }
 
   override _expectsProxyHeader(socket: Socket): boolean {
     return this.#options.isProxy(socket.remoteAddress ?? '');
+  }
+
+  /** Learns when the socket is gone; again after STARTTLS, for which the library takes all listeners off. */
+  watch(socket: Socket): void {
+    socket.once('close', () => {
+      for (const gone of this.#sockets.get(socket) ?? []) gone();
+      this.#sockets.delete(socket);
+    });
   }
 
   override connect(socket: Socket, options?: SMTPConnectionOptions | null): void {
@@ -90,8 +98,7 @@ export class IngressServer extends SMTPServer {
     }
     const session = new IngressConnection(this, socket, options ?? undefined, this.#options.kind, this.#context);
     this.connections.add(session);
-    this.#sessions.add(session);
-    socket.once('close', () => this.#sessions.delete(session));
+    session.onUpgrade = (raw) => this.watch(raw);
     session.on('error', (error: Error) => this._onError(error));
     session.init();
   }
@@ -101,19 +108,25 @@ export class IngressServer extends SMTPServer {
     const { clock } = this.#context;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const pending of this._pendingSockets.values()) pending.destroy();
-    for (const session of this.#sessions)
-      session.end(reply(421, '4.3.2', 'The server is shutting down, connect again'));
+    for (const session of this.connections) if (session instanceof IngressConnection) session.end(shuttingDown);
     const timeUp = new AbortController();
     await Promise.race([closed, clock.sleep(graceMs, timeUp.signal)]);
     timeUp.abort();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
     await closed;
   }
 
   #enterNetwork(socket: Socket, address: string): boolean {
     const leave = this.#options.admission.enterNetwork(address);
-    if (leave) socket.once('close', leave);
+    if (leave) this.#whenGone(socket, leave);
     return leave !== undefined;
+  }
+
+  /** `socket` as it was accepted, or the TLS above it. */
+  #whenGone(socket: Socket, action: () => void): void {
+    const actions = this.#sockets.get(socket);
+    if (actions) actions.push(action);
+    else socket.once('close', action);
   }
 
   #refuse(socket: Socket, reason: AdmissionRefusal, silently: boolean): false {
@@ -130,6 +143,8 @@ export class IngressServer extends SMTPServer {
     return false;
   }
 }
+
+const shuttingDown = reply(421, '4.3.2', 'The server is shutting down, connect again');
 
 /** For the 421 to arrive. */
 const lingerMs = 1000;

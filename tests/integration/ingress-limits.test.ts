@@ -202,7 +202,12 @@ test('a drain is over within its grace, whatever clients do', async (t) => {
   const { ingress, session, port } = await openIngress(t);
   const stuck = await session('mx');
   for (const line of ['MAIL FROM:<a@far.test>', 'RCPT TO:<alice@example.test>', 'DATA']) await stuck.command(line);
-  const silent = connect(port('submissions'), '127.0.0.1');
+  // A TLS handshake that stands still, from the start and after STARTTLS.
+  const hello = Buffer.from('16030101000100', 'hex');
+  const upgrading = await session('submission');
+  await upgrading.command('STARTTLS');
+  upgrading.write(hello);
+  const silent = connect(port('submissions'), '127.0.0.1', () => silent.write(hello));
   silent.on('error', () => {});
   t.after(() => silent.destroy());
   const startedMs = performance.now();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTransport } from 'nodemailer';
 import { SmtpClient } from '../support/smtp-client.ts';
+import { until } from '../support/until.ts';
 import { openIngress, plain, secureClient, upgrade } from './ingress-fixture.ts';
 
 const message =
@@ -172,6 +173,21 @@ test('commands that were sent with STARTTLS are forgotten', async (t) => {
   assert.equal(await accepted(), 0);
 });
 
+test('a session that has changed to TLS is counted once, and not any more when it is gone', async (t) => {
+  const { session, metrics } = await openIngress(t);
+  const open = async () => {
+    const { values } = (await metrics.getSingleMetric('waypost_smtp_connections')?.get()) ?? { values: [] };
+    return values.reduce((sum, { value }) => sum + value, 0);
+  };
+  const plainText = await session('submission');
+  await plainText.command('STARTTLS');
+  const secure = await upgrade(plainText);
+  await secure.command('EHLO client.example');
+  assert.equal(await open(), 1);
+  await secure.quit();
+  await until('it is gone', 5000, async () => (await open()) === 0);
+});
+
 test('a renewed certificate is used from the next handshake on', async (t) => {
   const { port, renewCertificate } = await openIngress(t);
   const fingerprint = async () => {
@@ -193,4 +209,29 @@ test('a renewed certificate is used from the next handshake on', async (t) => {
   const implicit = await secureClient(port('submissions'));
   assert.equal((await implicit.reply()).code, 220);
   implicit.destroy();
+});
+
+test('a client that goes away while its From is being looked up has sent nothing, not an empty message', async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const { aliceSession, accepted, metrics } = await openIngress(t, {
+    directory: (directory) => ({
+      ...directory,
+      async addressesOf(accountId) {
+        asked.resolve();
+        await answer.promise;
+        return directory.addressesOf(accountId);
+      },
+    }),
+  });
+  const client = await aliceSession();
+  for (const line of ['MAIL FROM:<alice@example.test>', 'RCPT TO:<bob@example.test>', 'DATA']) await client.command(line);
+  client.write(`${message}.\r\n`);
+  await asked.promise;
+  client.destroy();
+  await until('the server has seen it', 5000, async () => /^waypost_smtp_data_bytes 0$/m.test(await metrics.metrics()));
+  answer.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  await until('nothing is under way', 5000, async () => (await metrics.metrics()).includes('listener="submission"} 0'));
+  assert.equal(await accepted(), 0);
 });
