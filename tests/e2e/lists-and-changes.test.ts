@@ -113,7 +113,7 @@ describe('lists, changes and search', () => {
       (await allIn(dora)).map(({ id, keywords, mailboxIds }) => [id, JSON.stringify([keywords, mailboxIds])]),
     );
     assert.ok(shown.size > 20);
-    assert.deepEqual([...known].toSorted(), [...shown].toSorted());
+    assert.deepEqual(known, shown);
     const none = await dora.get(`${mine}/changes?since=${state}`);
     assert.deepEqual(
       [none.created, none.updated, none.destroyed, none.newState, none.hasMore],

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 export interface ApiClient {
   request(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer>;
   /** GET that must be 200. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers freely
   get(path: string): Promise<any>;
   bytes(path: string): Promise<Buffer>;
 }
@@ -12,7 +12,7 @@ export interface ApiClient {
 export interface ApiAnswer {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers freely
   body: any;
 }
 

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 export interface RawAnswer {
   status: number;
   head: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers freely
   body: any;
 }
 
