@@ -94,3 +94,20 @@ test('the client is the last address that is no proxy of ours: what stands befor
   await fetch(`http://127.0.0.1:${server.address.port}/me`, { headers });
   assert.deepEqual(seen, ['192.0.2.9']);
 });
+
+test('what a proxy was told instead of an address is not taken for one: the proxy itself stands for its client', async () => {
+  for (const [forwarded, client] of [
+    ['unknown', '127.0.0.1'],
+    ['192.0.2.9, _hidden', '127.0.0.1'],
+    ['192.0.2.9, 127.0.0.5, unknown', '127.0.0.1'],
+    ['x'.repeat(5000), '127.0.0.1'],
+    ['[2001:db8::9]:4711', '2001:db8::9'],
+    ['192.0.2.9:4711', '192.0.2.9'],
+    ['::ffff:c000:209', '192.0.2.9'],
+  ] as const) {
+    seen.length = 0;
+    const headers = { authorization: good, 'x-forwarded-for': forwarded, 'x-forwarded-proto': 'https' };
+    await fetch(`http://127.0.0.1:${server.address.port}/me`, { headers });
+    assert.deepEqual(seen, [client], forwarded.slice(0, 50));
+  }
+});

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { plainAddress } from '../runtime/client-network.ts';
 import { isLoopbackHost } from '../runtime/loopback.ts';
@@ -36,7 +37,12 @@ function clientOf(
 ): string {
   let client = peer;
   for (const entry of listOf(forwardedFor).toReversed()) {
-    client = plainAddress(entry.replace(/^\[([^\]]*)\](?::\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1'));
+    const named = plainAddress(
+      entry.replace(/^\[([^\]]*)\](?::\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1'),
+    );
+    // `unknown`, a name, or whatever a client made its proxy say: limits are counted by addresses only.
+    if (isIP(named) === 0) break;
+    client = named;
     if (!isProxy(client)) break;
   }
   return client;
