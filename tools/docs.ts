@@ -19,6 +19,10 @@ const documents: GeneratedDocument[] = [
     path: 'docs/events.md',
     text: async () => (await import('../libs/bus/documentation.ts')).generateEventsDoc(),
   },
+  {
+    path: 'docs/behaviours.md',
+    text: async () => (await import('./behaviours-document.ts')).generateBehavioursDoc(),
+  },
 ];
 
 const check = process.argv.includes('--check');
