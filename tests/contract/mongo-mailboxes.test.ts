@@ -8,7 +8,7 @@ if (mongo.skip === false) {
   const { url } = mongo.backend;
   mailboxesContract('MongoDB', async (): Promise<OpenMailboxes> => {
     const store = await openMongoStore({ url, database: freshDatabase() });
-    const { spool, deliveries, partitions, mailboxes, database, close } = store;
+    const { spool, deliveries, partitions, mailboxes, database } = store;
     return {
       spool,
       deliveries,
@@ -21,7 +21,7 @@ if (mongo.skip === false) {
       async removeAccountFromDirectory(id) {
         await database.accounts.deleteOne({ _id: id });
       },
-      close,
+      close: () => store.close(),
     };
   });
 }

@@ -11,8 +11,9 @@ const mongo = await mongoForFile({ members: 3, own: false });
 if (mongo.skip === false) {
   const { url } = mongo.backend;
   const open = async (): Promise<OpenQueue> => {
-    const { spool, deliveries, partitions, close } = await openMongoStore({ url, database: freshDatabase() });
-    return { spool, deliveries, partitions, close };
+    const store = await openMongoStore({ url, database: freshDatabase() });
+    const { spool, deliveries, partitions } = store;
+    return { spool, deliveries, partitions, close: () => store.close() };
   };
   spoolContract('MongoDB', open);
   spoolCollectionContract('MongoDB', open);

@@ -91,14 +91,24 @@ export const indexes: readonly Index[] = [
     key: { state: 1, _id: 1 },
     useCase: 'the queue API by state; counts',
   },
-  { collection: 'deliveries', name: 'deliveries_sender', key: { sender: 1, _id: 1 }, useCase: 'the queue API by sender' },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_sender',
+    key: { sender: 1, _id: 1 },
+    useCase: 'the queue API by sender',
+  },
   {
     collection: 'deliveries',
     name: 'deliveries_recipient',
     key: { recipient: 1, _id: 1 },
     useCase: 'the queue API by recipient',
   },
-  { collection: 'deliveries', name: 'deliveries_domain', key: { domain: 1, _id: 1 }, useCase: 'the queue API by domain' },
+  {
+    collection: 'deliveries',
+    name: 'deliveries_domain',
+    key: { domain: 1, _id: 1 },
+    useCase: 'the queue API by domain',
+  },
   {
     collection: 'deliveries',
     name: 'deliveries_destination',

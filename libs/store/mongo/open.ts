@@ -66,7 +66,10 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<MongoS
   }
 }
 
-function clientOptions({ tlsCaFile, monitorCommands = false }: MongoStoreOptions): ConstructorParameters<typeof MongoClient>[1] {
+function clientOptions({
+  tlsCaFile,
+  monitorCommands = false,
+}: MongoStoreOptions): ConstructorParameters<typeof MongoClient>[1] {
   return {
     appName: 'waypost',
     writeConcern: durable,
@@ -135,7 +138,7 @@ function compose(database: MongoDatabase, incarnation: number, options: MongoSto
   };
   const writer = new AcceptWriter({
     accepts: database.accepts,
-    probe: () => probeOnce(probeTimeoutMs),
+    probe: () => probeOnce(options.acceptDeadlineMs ?? probeTimeoutMs),
     onHealth: (healthy) => {
       if (healthy) log?.info('the store commits again');
       else log?.error('the outcome of an accept is unknown: nothing more is taken until a write has committed');

@@ -16,7 +16,10 @@ export const oldestServer: readonly [major: number, minor: number] = [6, 0];
  * A standalone server has no majority, no transactions, and can lose acknowledged writes when it is killed: @throws UnsuitableServer for it, and for one
  * older than `minimum`.
  */
-export async function checkServer(client: MongoClient, minimum: readonly [number, number] = oldestServer): Promise<void> {
+export async function checkServer(
+  client: MongoClient,
+  minimum: readonly [number, number] = oldestServer,
+): Promise<void> {
   const admin = client.db('admin');
   const hello = await admin.command({ hello: 1 });
   if (typeof hello['setName'] !== 'string' && hello['msg'] !== 'isdbgrid') {

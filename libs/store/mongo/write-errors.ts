@@ -1,4 +1,5 @@
 import {
+  MongoBulkWriteError,
   MongoError,
   MongoNetworkError,
   MongoNotConnectedError,
@@ -6,6 +7,7 @@ import {
   MongoServerSelectionError,
   MongoTopologyClosedError,
   MongoWriteConcernError,
+  type WriteError,
 } from 'mongodb';
 import { OutcomeUnknown, StoreBusy, StoreFull, StoreUnavailable } from '../errors.ts';
 
@@ -49,9 +51,20 @@ export async function asStoreErrors<T>(wrote: boolean, work: () => Promise<T>): 
   }
 }
 
+/**
+ * What the server answered for single documents of a batch whose others are durable. Undefined for any other error: the driver wraps lost replies and missing
+ * majorities in a MongoBulkWriteError too, without write errors, and then nothing is known of any document.
+ */
+export function documentErrors(error: unknown): readonly WriteError[] | undefined {
+  if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return undefined;
+  const errors = [error.writeErrors].flat();
+  return errors.length === 0 ? undefined : errors;
+}
+
 export const isDuplicateKey = (error: unknown): boolean => hasCode(error, duplicateKey);
 
 function isConnectionTrouble(error: MongoError): boolean {
+  if (error instanceof MongoBulkWriteError && documentErrors(error) === undefined) return true;
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
   if (error instanceof MongoNotConnectedError || error instanceof MongoTopologyClosedError) return true;
   // No member is primary, or the pool has been cleared after such an error.

@@ -16,7 +16,7 @@ export class AccountTurns {
   async run<T>(accountIds: readonly string[], work: () => Promise<T>): Promise<T> {
     if (this.#many >= maxWaiting) throw new StoreBusy('too many changes wait for their account');
     this.#many += 1;
-    const before = accountIds.map((id) => this.#last.get(id));
+    const before = accountIds.map((id) => this.#last.get(id) ?? Promise.resolve());
     const { promise, resolve } = Promise.withResolvers<void>();
     for (const id of accountIds) this.#last.set(id, promise);
     try {

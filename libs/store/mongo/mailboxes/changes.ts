@@ -29,9 +29,7 @@ export function changes(context: MailContext, accountId: string, since: string, 
     return {
       ...sorted(page, from.modseq),
       mailboxesChanged: account.mailboxesModseq > from.modseq,
-      newState: hasMore
-        ? stateToken(context.incarnation, page.at(-1)?.at ?? from.modseq)
-        : stateOf(context, account),
+      newState: hasMore ? stateToken(context.incarnation, page.at(-1)?.at ?? from.modseq) : stateOf(context, account),
       hasMore,
     };
   });

@@ -43,10 +43,7 @@ export async function purge(
   const { messages, mailAccounts } = database;
   return asStoreErrors(true, async () => {
     const rows = await messages
-      .find(
-        { destroyedAt: { $lt: before } },
-        { projection: { accountId: 1, modseq: 1 }, hint: 'messages_expunged' },
-      )
+      .find({ destroyedAt: { $lt: before } }, { projection: { accountId: 1, modseq: 1 }, hint: 'messages_expunged' })
       .sort({ destroyedAt: 1 })
       .limit(limit)
       .toArray();
@@ -71,7 +68,10 @@ export function removeAccount(context: MailContext, accountId: string, limit: nu
     transact(database.client, async (session) => {
       const account = await database.mailAccounts.findOne({ _id: accountId }, { session });
       if (account === null) return 0;
-      const rows = await database.messages.find({ accountId }, { session, hint: 'messages_once' }).limit(step).toArray();
+      const rows = await database.messages
+        .find({ accountId }, { session, hint: 'messages_once' })
+        .limit(step)
+        .toArray();
       if (rows.length === 0) return removeRest(database, session, accountId, step);
       const work = new AccountWork(account);
       const live = rows.filter((row) => row.live === true);

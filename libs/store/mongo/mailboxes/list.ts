@@ -56,12 +56,9 @@ function conditions(
   if (mailboxId !== undefined) found.mailboxIds = mailboxId;
   if (before !== undefined && (cursor === undefined || before <= cursor.receivedAt)) receivedAt.$lt = before;
   else if (cursor !== undefined) {
-    // Of what came in the same millisecond as the cursor's message, what is after it.
     receivedAt.$lte = cursor.receivedAt;
-    found.$or = [
-      { receivedAt: { $lt: cursor.receivedAt } },
-      { receivedAt: cursor.receivedAt, _id: { $lt: cursor.id } },
-    ];
+    // Of what came in the same millisecond as the cursor's message, what is after it. As an $or of two ranges it would be sorted in memory.
+    found.$nor = [{ receivedAt: cursor.receivedAt, _id: { $gte: cursor.id } }];
   }
   if (Object.keys(receivedAt).length > 0) found.receivedAt = receivedAt;
   return found;

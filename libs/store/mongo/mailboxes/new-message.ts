@@ -15,7 +15,11 @@ export interface NewMessage {
 }
 
 /** Adds the message to the account and to one mailbox. The caller has seen that the account hasn't this copy, nor had it. */
-export function addMessage(work: AccountWork, message: NewMessage, ids: { id: string; threadId: string }): MessageDocument {
+export function addMessage(
+  work: AccountWork,
+  message: NewMessage,
+  ids: { id: string; threadId: string },
+): MessageDocument {
   const { messageId, kind, role, receivedAt, sizeBytes, summary } = message;
   const keywords = normalKeywords(message.keywords);
   const unread = isUnread(keywords);

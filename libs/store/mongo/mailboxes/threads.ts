@@ -66,7 +66,8 @@ export class Threads {
     for (const [_id, document] of this.#known) {
       const { threadId, at } = document;
       if (this.#fresh.has(_id)) operations.push({ insertOne: { document } });
-      else if (this.#moved.has(_id)) operations.push({ updateOne: { filter: { _id }, update: { $set: { threadId, at } } } });
+      else if (this.#moved.has(_id))
+        operations.push({ updateOne: { filter: { _id }, update: { $set: { threadId, at } } } });
     }
     if (operations.length > 0) await threadReferences.bulkWrite(operations, { session, ordered: false });
   }

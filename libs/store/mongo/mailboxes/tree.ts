@@ -63,12 +63,7 @@ export async function deleteMailbox(
 }
 
 /** True when the mailbox has gone. */
-function deleteStep(
-  context: MailContext,
-  accountId: string,
-  id: string,
-  moveTo: string | undefined,
-): Promise<boolean> {
+function deleteStep(context: MailContext, accountId: string, id: string, moveTo: string | undefined): Promise<boolean> {
   const { database } = context;
   return changeAccount(context, accountId, async (work, session) => {
     const mailbox = work.mailbox(id);
@@ -97,7 +92,14 @@ function deleteStep(
 /** Each is a statement of its own in the transaction. */
 const movedInOneStep = 200;
 
-const mailboxOf = ({ id, name, parentId, role, total, unread }: WorkedMailbox | (MailboxEntry & { id: string })): Mailbox => ({
+const mailboxOf = ({
+  id,
+  name,
+  parentId,
+  role,
+  total,
+  unread,
+}: WorkedMailbox | (MailboxEntry & { id: string })): Mailbox => ({
   id,
   name,
   parentId,

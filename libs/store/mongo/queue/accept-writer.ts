@@ -1,7 +1,7 @@
-import { type Collection, MongoBulkWriteError } from 'mongodb';
+import type { Collection } from 'mongodb';
 import { OutcomeUnknown, StoreBusy, StoreUnavailable } from '../../errors.ts';
 import { durable, writeTimeoutMs } from '../transaction.ts';
-import { duplicateKey, storeError } from '../write-errors.ts';
+import { documentErrors, duplicateKey, storeError } from '../write-errors.ts';
 import type { AcceptDocument } from './accept-document.ts';
 
 /** Where one document of a batch is: durable, refused by the unique Idempotency-Key, or its own error. */
@@ -9,7 +9,7 @@ export type Accepted = 'accepted' | 'keyUsed';
 
 export interface AcceptWriterOptions {
   accepts: Collection<AcceptDocument>;
-  /** A write that commits to a majority; it must settle. */
+  /** True when a write commits to a majority. It never rejects. */
   probe: () => Promise<boolean>;
   onHealth?: (healthy: boolean) => void;
   onBatch?: (batch: { size: number; seconds: number }) => void;
@@ -36,7 +36,7 @@ export class AcceptWriter {
   #count = 0;
   #writing = false;
   #suspect = false;
-  #probing: Promise<void> | undefined;
+  #probing = false;
 
   constructor(options: AcceptWriterOptions) {
     this.#options = options;
@@ -102,7 +102,10 @@ export class AcceptWriter {
     const begun = performance.now();
     try {
       const documents = batch.map(({ document }) => document);
-      await withinDeadline(this.#options.accepts.insertMany(documents, { ordered: false, writeConcern: durable }), this.#deadlineMs);
+      await withinDeadline(
+        this.#options.accepts.insertMany(documents, { ordered: false, writeConcern: durable }),
+        this.#deadlineMs,
+      );
       for (const waiting of batch) waiting.resolve('accepted');
     } catch (error) {
       this.#settle(batch, error);
@@ -128,7 +131,9 @@ export class AcceptWriter {
   #distrust(batch: readonly Waiting[], error: unknown): void {
     const told = storeError(error, true);
     const unknown =
-      told instanceof OutcomeUnknown ? told : new OutcomeUnknown('the outcome of an accept is unknown', { cause: error });
+      told instanceof OutcomeUnknown
+        ? told
+        : new OutcomeUnknown('the outcome of an accept is unknown', { cause: error });
     if (!this.#suspect) {
       this.#suspect = true;
       this.#options.onHealth?.(false);
@@ -140,18 +145,14 @@ export class AcceptWriter {
     this.#probe();
   }
 
+  /** One at a time; whoever comes after it has failed begins another. */
   #probe(): void {
-    this.#probing ??= this.#options
-      .probe()
-      .then(
-        (committed) => {
-          if (committed) this.trust();
-        },
-        () => undefined,
-      )
-      .finally(() => {
-        this.#probing = undefined;
-      });
+    if (this.#probing) return;
+    this.#probing = true;
+    void this.#options.probe().then((committed) => {
+      this.#probing = false;
+      if (committed) this.trust();
+    });
   }
 }
 
@@ -167,9 +168,10 @@ function weightOf({ bytes, trace, targets }: AcceptDocument): number {
 
 /** Undefined: no answer, or one without the majority's. */
 function failuresOf(error: unknown): Map<number, Accepted | Error> | undefined {
-  if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return undefined;
+  const errors = documentErrors(error);
+  if (errors === undefined) return undefined;
   const failures = new Map<number, Accepted | Error>();
-  for (const failure of [error.writeErrors].flat()) {
+  for (const failure of errors) {
     if (failure.code === duplicateKey) {
       // The messageId itself: accepted before, and the write concern of this batch covers that write too.
       failures.set(failure.index, failure.errmsg?.includes(idempotencyIndex) === true ? 'keyUsed' : 'accepted');

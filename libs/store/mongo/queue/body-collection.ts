@@ -31,7 +31,10 @@ export async function collect(
 }
 
 /** Accept rows that neither a body nor a delivery needs any more. */
-export async function forgetAccepts({ accepts, deliveries }: MongoDatabase, messageIds: readonly string[]): Promise<void> {
+export async function forgetAccepts(
+  { accepts, deliveries }: MongoDatabase,
+  messageIds: readonly string[],
+): Promise<void> {
   const gone = await accepts
     .find({ _id: { $in: [...messageIds] }, checkAt: null }, { projection: { _id: 1 } })
     .toArray();

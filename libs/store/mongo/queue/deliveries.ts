@@ -64,10 +64,7 @@ async function steer(
 }
 
 /** Final rows don't change any more, so what was found may be deleted without looking again. */
-async function purge(
-  database: MongoDatabase,
-  { before, limit }: Parameters<Deliveries['purge']>[0],
-): Promise<number> {
+async function purge(database: MongoDatabase, { before, limit }: Parameters<Deliveries['purge']>[0]): Promise<number> {
   const { deliveries } = database;
   let removed = 0;
   while (removed < limit) {

@@ -19,12 +19,13 @@ export interface Change {
 
 /** The row with its new standing, which comes from `transition`; marks follow. */
 export function moved(delivery: Delivery, next: DeliveryStanding, change: Change): Delivery {
-  const { state: _, attempts: __, wanted, lane, owed, done, leaseUntil, claim, trouble, ...rest } = delivery;
   const dueAt = change.dueAt ?? delivery.dueAt;
-  const after: Delivery = { ...rest, ...next, ...marksOf(next, dueAt, change.at), dueAt, updatedAt: change.at };
-  const lastClaim = change.claim === undefined ? claim : change.claim;
-  if (lastClaim !== undefined && lastClaim !== null) after.claim = lastClaim;
-  if (next.state === 'leased' && leaseUntil !== undefined) after.leaseUntil = leaseUntil;
+  const after: Delivery = { ...delivery, dueAt, updatedAt: change.at };
+  for (const field of followed) delete after[field];
+  Object.assign(after, next, marksOf(next, dueAt, change.at));
+  if (change.claim === null) delete after.claim;
+  else if (change.claim !== undefined) after.claim = change.claim;
+  if (next.state === 'leased' && delivery.leaseUntil !== undefined) after.leaseUntil = delivery.leaseUntil;
   if (change.report !== undefined) after.report = change.report;
   if (change.reply !== undefined) {
     after.lastReply = change.reply;
@@ -33,6 +34,9 @@ export function moved(delivery: Delivery, next: DeliveryStanding, change: Change
   if (after.lastReplyClass !== undefined && after.lastReplyClass !== 'ok') after.trouble = 1;
   return after;
 }
+
+/** Fields that the new standing decides anew. */
+const followed = ['wanted', 'lane', 'owed', 'done', 'trouble', 'leaseUntil'] as const;
 
 /** Writes rows as they are now, and adds to their traces. */
 export class Changes {

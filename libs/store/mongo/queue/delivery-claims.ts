@@ -23,7 +23,9 @@ export async function claim(database: MongoDatabase, request: ClaimRequest): Pro
     if (leases.length === 0 || ids.length === 0) return [];
     const epochs = new Map(leases.map(({ partition, epoch }) => [partition, epoch]));
     try {
-      const claimed = await transact(database.client, (session) => claimHeld(database, session, { ...request, ids }, epochs));
+      const claimed = await transact(database.client, (session) =>
+        claimHeld(database, session, { ...request, ids }, epochs),
+      );
       const byId = new Map(claimed.map((delivery) => [delivery._id, toRow(delivery)]));
       return ids.flatMap((id) => byId.get(id) ?? []);
     } catch (error) {

@@ -3,6 +3,7 @@ import type { DeliveryState } from '../../../delivery/state.ts';
 import type { Deliveries } from '../../ports/deliveries.ts';
 import type { MongoDatabase } from '../database.ts';
 import { asStoreErrors } from '../write-errors.ts';
+import { firstDueAfter } from './delivery-due.ts';
 
 type Counts = Awaited<ReturnType<Deliveries['counts']>>;
 
@@ -31,7 +32,8 @@ export function countsOf(database: MongoDatabase): Deliveries['counts'] {
 
 const maxAgeMs = 1_500;
 
-async function count({ deliveries }: MongoDatabase): Promise<Omit<Counts, 'asOf'>> {
+async function count(database: MongoDatabase): Promise<Omit<Counts, 'asOf'>> {
+  const { deliveries } = database;
   // One moment for all states, or a row that moves meanwhile would count twice or not at all.
   const states = await deliveries
     .aggregate<{ _id: DeliveryState; many: number }>([{ $group: { _id: '$state', many: { $sum: 1 } } }], {
@@ -41,11 +43,7 @@ async function count({ deliveries }: MongoDatabase): Promise<Omit<Counts, 'asOf'
     .toArray();
   const waiting = { lane: { $in: [0, 1] }, partition: { $in: allPartitions } } as const;
   const destinations = await deliveries.distinct('destination', waiting);
-  const [oldest] = await deliveries
-    .find(waiting, { projection: { _id: 0, dueAt: 1 }, hint: 'deliveries_waiting' })
-    .sort({ dueAt: 1 })
-    .limit(1)
-    .toArray();
+  const oldestDueAt = await firstDueAfter(database, allPartitions, Number.NEGATIVE_INFINITY);
   const many = new Map(states.map(({ _id, many: of }) => [_id, of]));
   const of = (state: DeliveryState): number => many.get(state) ?? 0;
   const counts = {
@@ -62,7 +60,7 @@ async function count({ deliveries }: MongoDatabase): Promise<Omit<Counts, 'asOf'
     },
     destinations: destinations.length,
   };
-  return oldest === undefined ? counts : { ...counts, oldestDueAt: oldest.dueAt };
+  return oldestDueAt === undefined ? counts : { ...counts, oldestDueAt };
 }
 
 const allPartitions = Array.from({ length: partitionCount }, (_, n) => n);

@@ -61,10 +61,37 @@ export function newDelivery(
 }
 
 export function toRow(delivery: Delivery): DeliveryRow {
-  const { _id, messagePartition, domain, claim, leaseUntil, lane, owed, done, trouble, ...row } = delivery;
-  const answer: DeliveryRow = { ...row, id: `${delivery.messageId}/${delivery.n}` };
-  if (row.state === 'leased' && claim !== undefined) answer.claim = claim;
-  return answer;
+  const { messageId, n, state, claim, accountId, notify, originalRecipient } = delivery;
+  const { lastReply, lastReplyClass, wanted, report } = delivery;
+  const row: DeliveryRow = {
+    v: 1,
+    id: `${messageId}/${n}`,
+    messageId,
+    n,
+    kind: delivery.kind,
+    recipient: delivery.recipient,
+    destination: delivery.destination,
+    partition: delivery.partition,
+    priority: delivery.priority,
+    rank: delivery.rank,
+    dueAt: delivery.dueAt,
+    expiresAt: delivery.expiresAt,
+    sender: delivery.sender,
+    sizeBytes: delivery.sizeBytes,
+    state,
+    attempts: delivery.attempts,
+    acceptedAt: delivery.acceptedAt,
+    updatedAt: delivery.updatedAt,
+  };
+  if (accountId !== undefined) row.accountId = accountId;
+  if (notify !== undefined) row.notify = notify;
+  if (originalRecipient !== undefined) row.originalRecipient = originalRecipient;
+  if (lastReply !== undefined) row.lastReply = lastReply;
+  if (lastReplyClass !== undefined) row.lastReplyClass = lastReplyClass;
+  if (wanted !== undefined) row.wanted = wanted;
+  if (report !== undefined) row.report = report;
+  if (state === 'leased' && claim !== undefined) row.claim = claim;
+  return row;
 }
 
 /** `<messageId>/<n>` as it is stored; undefined for any other text. */

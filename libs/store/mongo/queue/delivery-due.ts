@@ -7,6 +7,7 @@ import { durable } from '../transaction.ts';
 import { asStoreErrors } from '../write-errors.ts';
 import { changeDeliveries, moved } from './delivery-change.ts';
 import { type Delivery, toRow } from './delivery-document.ts';
+import { ofChunks } from './partition-chunks.ts';
 
 type DueQuery = Parameters<Deliveries['due']>[0];
 
@@ -93,20 +94,32 @@ async function firstOfEach(
 const destinationsAtOnce = 100;
 
 export function nextDueAt(
-  { deliveries }: MongoDatabase,
+  database: MongoDatabase,
   { partitions, now }: Parameters<Deliveries['nextDueAt']>[0],
 ): Promise<number | undefined> {
-  if (partitions.length === 0) return Promise.resolve(undefined);
+  return firstDueAfter(database, partitions, now);
+}
+
+/** The first due time past `after` (ms) of rows that wait. */
+export function firstDueAfter(
+  { deliveries }: MongoDatabase,
+  partitions: readonly number[],
+  after: number,
+): Promise<number | undefined> {
+  const firstOfLane = (lane: 0 | 1): Promise<{ dueAt: number }[]> =>
+    ofChunks(partitions, (chunk) =>
+      deliveries
+        .find(
+          { lane, partition: { $in: chunk }, dueAt: { $gt: after } },
+          { projection: { _id: 0, dueAt: 1 }, hint: 'deliveries_waiting' },
+        )
+        .sort({ dueAt: 1 })
+        .limit(1)
+        .toArray(),
+    );
   return asStoreErrors(false, async () => {
-    const [first] = await deliveries
-      .find(
-        { lane: { $in: [0, 1] }, partition: { $in: [...partitions] }, dueAt: { $gt: now } },
-        { projection: { _id: 0, dueAt: 1 }, hint: 'deliveries_waiting' },
-      )
-      .sort({ dueAt: 1 })
-      .limit(1)
-      .toArray();
-    return first?.dueAt;
+    const found = (await Promise.all([firstOfLane(0), firstOfLane(1)])).flat();
+    return found.length === 0 ? undefined : Math.min(...found.map(({ dueAt }) => dueAt));
   });
 }
 

@@ -5,10 +5,7 @@ import type { MongoDatabase } from '../database.ts';
 import { type Change, type Changes, changeDeliveries, holds, isLastClaim, moved } from './delivery-change.ts';
 import { type Delivery, documentIdOf } from './delivery-document.ts';
 
-export async function record(
-  database: MongoDatabase,
-  outcomes: readonly Outcome[],
-): Promise<readonly OutcomeAnswer[]> {
+export async function record(database: MongoDatabase, outcomes: readonly Outcome[]): Promise<readonly OutcomeAnswer[]> {
   const answers: OutcomeAnswer[] = [];
   for (let at = 0; at < outcomes.length; at += outcomesAtOnce) {
     const some = outcomes.slice(at, at + outcomesAtOnce);
@@ -42,11 +39,7 @@ export function settleDelivered(
   return 'delivered';
 }
 
-function recordOne(
-  found: Map<string, Delivery>,
-  changes: Changes,
-  { id, claim, at, result }: Outcome,
-): OutcomeAnswer {
+function recordOne(found: Map<string, Delivery>, changes: Changes, { id, claim, at, result }: Outcome): OutcomeAnswer {
   const delivery = found.get(documentIdOf(id) ?? '');
   if (delivery === undefined) return { id, answer: 'stale' };
   const { state } = delivery;
@@ -59,7 +52,8 @@ function recordOne(
   const next = transition(delivery, { kind: result.kind } satisfies DeliveryEvent);
   if (next === undefined) {
     // A remote server has taken a message that the queue had ended already: the trace says so (promise 5).
-    if (result.kind === 'delivered') put(found, changes, delivery, { at, event: 'delivered late', reply: result.reply });
+    if (result.kind === 'delivered')
+      put(found, changes, delivery, { at, event: 'delivered late', reply: result.reply });
     return { id, answer: 'stale', state };
   }
   const after = moved(delivery, next, changeOf(result, claim, at));

@@ -5,26 +5,32 @@ import type { MongoDatabase } from '../database.ts';
 import { asStoreErrors } from '../write-errors.ts';
 import { changeDeliveries, moved } from './delivery-change.ts';
 import { idsOfMessage, toRow, withoutTrace } from './delivery-document.ts';
+import { ofChunks } from './partition-chunks.ts';
 
 export function failing(
   { deliveries }: MongoDatabase,
   { messagePartitions, limit }: Parameters<Deliveries['failing']>[0],
 ): Promise<readonly string[]> {
-  if (messagePartitions.length === 0 || limit <= 0) return Promise.resolve([]);
-  return asStoreErrors(false, async () => {
-    const found = new Set<string>();
+  if (limit <= 0) return Promise.resolve([]);
+  const ofChunk = async (chunk: number[]): Promise<{ messageId: string; acceptedAt: number }[]> => {
+    const found = new Map<string, number>();
     const rows = deliveries
       .find(
-        { owed: 1, messagePartition: { $in: [...messagePartitions] } },
-        { projection: { _id: 0, messageId: 1 }, hint: 'deliveries_owed' },
+        { owed: 1, messagePartition: { $in: chunk } },
+        { projection: { _id: 0, messageId: 1, acceptedAt: 1 }, hint: 'deliveries_owed' },
       )
       .sort({ acceptedAt: 1, _id: 1 });
     // Many rows of one message are one entry, so the end of the page shows only while reading.
-    for await (const { messageId } of rows) {
-      found.add(messageId);
+    for await (const { messageId, acceptedAt } of rows) {
+      found.set(messageId, acceptedAt);
       if (found.size >= limit) break;
     }
-    return [...found];
+    return [...found].map(([messageId, acceptedAt]) => ({ messageId, acceptedAt }));
+  };
+  return asStoreErrors(false, async () => {
+    const found = await ofChunks(messagePartitions, ofChunk);
+    const oldestFirst = found.toSorted((a, b) => a.acceptedAt - b.acceptedAt);
+    return oldestFirst.slice(0, limit).map(({ messageId }) => messageId);
   });
 }
 

@@ -1,7 +1,7 @@
-import { type Collection, MongoBulkWriteError } from 'mongodb';
+import type { Collection } from 'mongodb';
 import type { AcceptedMessage } from '../../ports/spool.ts';
 import { durable } from '../transaction.ts';
-import { asStoreErrors, duplicateKey } from '../write-errors.ts';
+import { asStoreErrors, documentErrors, duplicateKey, storeError } from '../write-errors.ts';
 import type { AcceptDocument } from './accept-document.ts';
 import { type DeliveryDocument, newDelivery } from './delivery-document.ts';
 
@@ -111,18 +111,13 @@ export class FanOut {
     );
   }
 
-  /** Only rows that are there already may be left out: no write is unordered for any other reason. */
+  /** Unordered, so that rows that are there already don't keep the others out. */
   async #insert(rows: DeliveryDocument[]): Promise<void> {
     try {
       await this.#deliveries.insertMany(rows, { ordered: false, writeConcern: durable });
     } catch (error) {
-      const isHarmless =
-        error instanceof MongoBulkWriteError &&
-        error.result.getWriteConcernError() === undefined &&
-        [error.writeErrors].flat().every(({ code }) => code === duplicateKey);
-      if (!isHarmless) {
-        await asStoreErrors(false, () => Promise.reject(error));
-      }
+      const isHarmless = documentErrors(error)?.every(({ code }) => code === duplicateKey) === true;
+      if (!isHarmless) throw storeError(error, false);
     }
   }
 

@@ -78,8 +78,12 @@ export function mongoPartitions(database: MongoDatabase): Partitions {
             },
           })),
         );
-        const got = await partitions.find({ _id: { $in: ids }, acquiredBy, owner }, { projection: { epoch: 1 } }).toArray();
-        return got.map(({ _id: partition, epoch }) => ({ partition, epoch })).toSorted((a, b) => a.partition - b.partition);
+        const got = await partitions
+          .find({ _id: { $in: ids }, acquiredBy, owner }, { projection: { epoch: 1 } })
+          .toArray();
+        return got
+          .map(({ _id: partition, epoch }) => ({ partition, epoch }))
+          .toSorted((a, b) => a.partition - b.partition);
       }),
 
     // A lease that has ended but that nobody has taken is renewed too: the epoch says that nobody was between.

@@ -6,6 +6,7 @@ import { acceptDocument, spooledMessage } from './accept-document.ts';
 import type { AcceptWriter } from './accept-writer.ts';
 import { collect, referredBlobs } from './body-collection.ts';
 import { FanOut } from './fan-out.ts';
+import { ofChunks } from './partition-chunks.ts';
 
 /** How long an Idempotency-Key is remembered. */
 const idempotencyKeepMs = 24 * 3_600_000;
@@ -29,16 +30,19 @@ export function mongoSpool(
     fanOut: (messageId) => fanOut.complete(messageId),
     unrouted: ({ partitions, acceptedBefore, limit }) =>
       asStoreErrors(false, async () => {
-        if (partitions.length === 0 || limit <= 0) return [];
-        const found = await accepts
-          .find(
-            { routedAt: null, partition: { $in: [...partitions] }, acceptedAt: { $lt: acceptedBefore } },
-            { projection: { _id: 1 }, hint: 'accepts_unrouted' },
-          )
-          .sort({ acceptedAt: 1 })
-          .limit(limit)
-          .toArray();
-        return found.map(({ _id }) => _id);
+        if (limit <= 0) return [];
+        const found = await ofChunks(partitions, (chunk) =>
+          accepts
+            .find(
+              { routedAt: null, partition: { $in: chunk }, acceptedAt: { $lt: acceptedBefore } },
+              { projection: { acceptedAt: 1 }, hint: 'accepts_unrouted' },
+            )
+            .sort({ acceptedAt: 1 })
+            .limit(limit)
+            .toArray(),
+        );
+        const oldestFirst = found.toSorted((a, b) => a.acceptedAt - b.acceptedAt);
+        return oldestFirst.slice(0, limit).map(({ _id }) => _id);
       }),
     findIdempotent: (accountId, key, now) =>
       findIdempotent(database, { accountId, key, after: now === undefined ? 0 : now - idempotencyKeepMs }),
