@@ -8,6 +8,7 @@ import type { ListenAddress } from '../libs/config/forms.ts';
 import type { Config } from '../libs/config/load.ts';
 import { createVerifier } from '../libs/directory/verifier.ts';
 import { createAuthenticate } from '../libs/http/authenticate.ts';
+import { createHttpBytes } from '../libs/http/http-bytes.ts';
 import { startHttpServer } from '../libs/http/server.ts';
 import { ParsePool } from '../libs/mail/parse-pool/parse-pool.ts';
 import type { Logger } from '../libs/ops/logger.ts';
@@ -136,7 +137,8 @@ function createServices(parts: Parts, wanted: readonly ServiceName[]) {
   const { store, ...rest } = parts;
   const verifier = createVerifier({ ...parts, directory: store.directory });
   const authenticate = createAuthenticate({ verifier, config: parts.config });
-  const deps = { ...rest, ...store, verifier, authenticate };
+  const bytes = createHttpBytes(parts.metrics);
+  const deps = { ...rest, ...store, verifier, authenticate, bytes };
   const of = <T>(name: ServiceName, create: (own: typeof deps) => T): T | undefined =>
     wanted.includes(name) ? create({ ...deps, log: parts.log.child({ service: name }) }) : undefined;
   const auth = of('auth', createAuth);

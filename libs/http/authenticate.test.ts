@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import type { Verifier } from '../directory/verifier.ts';
 import { createLogger } from '../ops/logger.ts';
 import { createAuthenticate } from './authenticate.ts';
+import { createHttpBytes } from './http-bytes.ts';
 import { mountRoutes } from './mount-routes.ts';
 import { defineRoute } from './route.ts';
 import { startHttpServer } from './server.ts';
@@ -43,7 +44,7 @@ before(async () => {
     verifier,
     config: { trustedProxies: ['127.0.0.0/8'], allowPlaintextLogin: false },
   });
-  const routers = [mountRoutes([route], { authenticate, log, metrics })];
+  const routers = [mountRoutes([route], { authenticate, log, metrics, bytes: createHttpBytes(metrics) })];
   server = await startHttpServer({ listen: { host: '127.0.0.1', port: 0 }, routers, log, metrics });
 });
 after(() => server.close(0));

@@ -3,6 +3,9 @@ import type { Request, RequestHandler, Response, Router } from 'express';
 import type { Registry } from 'prom-client';
 import type { z } from 'zod';
 import type { Logger } from '../ops/logger.ts';
+import type { HeldBytes, ByteHold } from '../runtime/held-bytes.ts';
+import { countedAnswerBytes, needRoom } from './http-bytes.ts';
+import { readJsonBody } from './json-body.ts';
 import { problem } from './problem.ts';
 import { replyWithError } from './problem-reply.ts';
 import { httpRequestSeconds } from './request-metrics.ts';
@@ -16,6 +19,8 @@ export interface MountOptions {
   authenticate: Authenticate;
   log: Logger;
   metrics: Registry;
+  /** Of the process (createHttpBytes). */
+  bytes: HeldBytes;
   /** Tests: every JSON answer is parsed with the schema that documents it, and one that doesn't fit is an error (500). */
   checkReplies?: boolean;
 }
@@ -52,13 +57,13 @@ function noteAllowed(routes: readonly Route[]): RequestHandler {
 
 function serve(route: Route, options: MountOptions): RequestHandler {
   const seconds = httpRequestSeconds(options.metrics);
-  const parseBody = route.body === undefined ? undefined : bodyParser(route.maxBodyBytes ?? defaultMaxBodyBytes);
   const method = route.method.toUpperCase();
   return async (request, response) => {
     const startedMs = performance.now();
+    const held = new RequestBytes(options.bytes, response);
     try {
-      const reply = await answer(route, options, parseBody, request, response);
-      if (reply !== 'handled') write(response, route, reply, options);
+      const reply = await answer(route, options, held, request, response);
+      if (reply !== 'handled') write(response, route, reply, options, held);
     } catch (error) {
       // A client that has gone reads no answer, and its absence is no error of ours.
       if (request.destroyed && !response.writable) return;
@@ -74,7 +79,7 @@ const defaultMaxBodyBytes = 1024 * 1024;
 async function answer(
   route: Route,
   options: MountOptions,
-  parseBody: BodyParser | undefined,
+  held: RequestBytes,
   request: Request,
   response: Response,
 ): Promise<Reply | 'handled'> {
@@ -82,7 +87,7 @@ async function answer(
   if (caller !== undefined) checkRights(route, caller);
   const params = route.params === undefined ? undefined : check(route.params, 'path', request.params);
   const query = route.query === undefined ? undefined : check(route.query, 'query', request.query);
-  const body = route.body === undefined ? undefined : check(route.body, 'body', await parseBody?.(request, response));
+  const body = await readBody(route, held, caller?.accountId, request, response);
   return route.handle({
     params,
     query,
@@ -110,29 +115,39 @@ function check(schema: z.ZodType, part: 'path' | 'query' | 'body', value: unknow
   return parsed.data;
 }
 
-type BodyParser = (request: Request, response: Response) => Promise<unknown>;
-
-/** Compressed bodies are refused: no client needs them, and they turn a few bytes into many. */
-function bodyParser(limit: number): BodyParser {
-  const parse = express.json({ limit, inflate: false, strict: false, type: isJson });
-  return (request, response) =>
-    new Promise((resolve, reject) => {
-      parse(request, response, (error?: unknown) => {
-        if (error !== undefined) reject(error);
-        else if (request.body === undefined && hasBody(request)) reject(problem('unsupportedMediaType'));
-        else resolve(request.body);
-      });
-    });
+async function readBody(
+  route: Route,
+  held: RequestBytes,
+  accountId: string | undefined,
+  request: Request,
+  response: Response,
+): Promise<unknown> {
+  held.accountId = accountId;
+  if (route.body === undefined) return undefined;
+  const limits = { limitBytes: route.maxBodyBytes ?? defaultMaxBodyBytes, hold: held.open() };
+  return check(route.body, 'body', await readJsonBody(request, response, limits));
 }
 
-function isJson(request: { headers: { 'content-type'?: string | undefined } }): boolean {
-  return /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? '');
-}
+/** What a request holds of the process's bytes, given back when its answer is gone; made when there is something to hold. */
+class RequestBytes {
+  accountId: string | undefined;
+  readonly #budget: HeldBytes;
+  readonly #response: Response;
+  #hold: ByteHold | undefined;
 
-/** RFC 9112 §6. */
-function hasBody(request: Request): boolean {
-  const length = request.headers['content-length'];
-  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+  constructor(budget: HeldBytes, response: Response) {
+    this.#budget = budget;
+    this.#response = response;
+  }
+
+  open(): ByteHold {
+    if (this.#hold !== undefined) return this.#hold;
+    const hold = this.#budget.hold(this.accountId ?? 'public');
+    this.#hold = hold;
+    if (this.#response.closed) throw new Error('the client has gone');
+    this.#response.once('close', () => hold.release());
+    return hold;
+  }
 }
 
 function signalOf(response: Response): AbortSignal {
@@ -142,18 +157,27 @@ function signalOf(response: Response): AbortSignal {
   return controller.signal;
 }
 
-function write(response: Response, route: Route, reply: Reply, options: MountOptions): void {
+function write(response: Response, route: Route, reply: Reply, options: MountOptions, held: RequestBytes): void {
   if (options.checkReplies === true) checkReply(route, reply);
+  const content =
+    reply.body === undefined || reply.body instanceof Uint8Array ? reply.body : JSON.stringify(reply.body);
+  const sizeBytes = content === undefined ? 0 : Buffer.byteLength(content);
+  if (sizeBytes > countedAnswerBytes && !response.closed) holdAnswer(held.open(), sizeBytes);
   response.statusCode = reply.status;
   for (const name in reply.headers) response.setHeader(name, reply.headers[name] ?? '');
-  if (reply.body === undefined) {
+  if (content === undefined) {
     response.end();
     return;
   }
-  const content = reply.body instanceof Uint8Array ? reply.body : JSON.stringify(reply.body);
   if (typeof content === 'string') response.setHeader('content-type', 'application/json; charset=utf-8');
-  response.setHeader('content-length', Buffer.byteLength(content));
+  response.setHeader('content-length', sizeBytes);
   response.end(content);
+}
+
+/** The request's own body is done with; its answer is held until the client has taken it, which may be long. */
+function holdAnswer(hold: ByteHold, sizeBytes: number): void {
+  hold.release();
+  needRoom(hold.grow(sizeBytes));
 }
 
 function checkReply(route: Route, reply: Reply): void {

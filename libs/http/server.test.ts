@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { createLogger } from '../ops/logger.ts';
 import { NotFound, Refused, StoreBusy } from '../store/errors.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
+import { createHttpBytes } from './http-bytes.ts';
 import { mountRoutes } from './mount-routes.ts';
 import { problem } from './problem.ts';
 import { defineRoute } from './route.ts';
@@ -66,7 +67,7 @@ let caller: Caller | undefined = alice;
 before(async () => {
   const log = createLogger({ level: 'silent', service: 'test' });
   const authenticate = (): Caller => caller ?? raise();
-  const router = mountRoutes(routes, { authenticate, log, metrics });
+  const router = mountRoutes(routes, { authenticate, log, metrics, bytes: createHttpBytes(metrics) });
   server = await startHttpServer({ listen: { host: '127.0.0.1', port: 0 }, routers: [router], log, metrics });
 });
 after(() => server.close(0));

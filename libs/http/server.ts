@@ -41,6 +41,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
     (request, response) => serve(app, request, response),
   );
+  // RFC 9110 §10.1.1: a client that waits for leave to send its body gets it when it is known and its body is wanted (json-body.ts). If it
+  // doesn't, nobody knows whether its next bytes are that body.
+  server.on('checkContinue', (request, response) => serve(app, request, response.setHeader('connection', 'close')));
   // A socket on which nothing moves for so long is gone; event streams write more often.
   server.setTimeout(120_000);
   server.maxConnections = maxConnections;

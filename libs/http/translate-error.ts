@@ -29,21 +29,23 @@ export function translateError(error: unknown): Problem | undefined {
   if (error instanceof BusUnavailable || error instanceof BusTimeout) {
     return problem('busUnavailable', undefined, { headers: { 'retry-after': '2' } });
   }
-  return translateParserError(error);
+  // What express throws for a path that can't be decoded.
+  return error instanceof URIError ? problem('malformedUrl') : undefined;
 }
 
 /** `errors: [{ path, message }]` of what doesn't fit its schema; `part` is where it stood. */
 export function invalidRequest(part: 'path' | 'query' | 'body', error: z.ZodError): Problem {
   const errors = error.issues.slice(0, maxListedErrors).map((issue) => ({
-    path: [part, ...issue.path.map(String)].join('.'),
-    message: issue.message,
+    path: [part, ...issue.path.map(String)].join('.').slice(0, maxShownCharacters),
+    // A message may repeat what was sent: a body of unknown keys would come back whole.
+    message: issue.message.slice(0, maxShownCharacters),
   }));
   return problem(
     'invalidRequest',
     errors
       .map(({ path, message }) => `${path}: ${message}`)
       .join('; ')
-      .slice(0, 500),
+      .slice(0, maxShownCharacters),
     {
       extra: { errors },
     },
@@ -51,22 +53,4 @@ export function invalidRequest(part: 'path' | 'query' | 'body', error: z.ZodErro
 }
 
 const maxListedErrors = 20;
-
-/** Errors of express and its body parser have a `status` and a `type` (its README lists them). */
-function translateParserError(error: unknown): Problem | undefined {
-  if (error instanceof URIError) return problem('malformedUrl');
-  if (!(error instanceof Error) || !('type' in error)) return undefined;
-  switch (error.type) {
-    case 'entity.too.large':
-      return problem('bodyTooLarge', 'limit' in error ? `at most ${String(error.limit)} bytes` : undefined);
-    case 'entity.parse.failed':
-    case 'request.size.invalid':
-    case 'request.aborted':
-      return problem('malformedJson');
-    case 'encoding.unsupported':
-    case 'charset.unsupported':
-      return problem('unsupportedMediaType');
-    default:
-      return undefined;
-  }
-}
+const maxShownCharacters = 500;

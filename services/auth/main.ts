@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Subscription } from '../../libs/bus/port.ts';
 import { resolveAddresses } from '../../libs/directory/resolve.ts';
-import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts';
+import { type MountOptions, mountRoutes } from '../../libs/http/mount-routes.ts';
 import type { Service } from '../../libs/runtime/service.ts';
 import { answerAccounts } from './account-responders.ts';
 import type { AuthContext, AuthDeps } from './context.ts';
@@ -24,10 +24,10 @@ export interface AuthService extends Service {
 }
 
 /** Domains, accounts, aliases, credentials, tokens and login limits; answers the other services over the bus. */
-export function createAuth(deps: AuthDeps & { authenticate: Authenticate }): AuthService {
+export function createAuth(deps: AuthDeps & Pick<MountOptions, 'authenticate' | 'bytes'>): AuthService {
   const context = createContext(deps);
   const routes = [...domainRoutes(context), ...aliasRoutes(context), ...tokenRoutes(context)];
-  const router = mountRoutes(routes, { authenticate: deps.authenticate, log: deps.log, metrics: deps.metrics });
+  const router = mountRoutes(routes, deps);
   const stopping = new AbortController();
   let answering: Subscription[] = [];
   let sweeping: Promise<void> | undefined;

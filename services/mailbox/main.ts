@@ -9,6 +9,7 @@ import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts'
 import type { ParsePool } from '../../libs/mail/parse-pool/parse-pool.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
+import type { HeldBytes } from '../../libs/runtime/held-bytes.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { Periodic } from '../../libs/runtime/periodic.ts';
 import type { Readiness, Service } from '../../libs/runtime/service.ts';
@@ -51,6 +52,7 @@ export interface MailboxDeps {
   blobs: Blobs;
   parsePool: ParsePool;
   authenticate: Authenticate;
+  bytes: HeldBytes;
   /** In [0, 1); default Math.random. */
   random?: () => number;
 }

@@ -6,6 +6,7 @@ import type { Bus, Subscription } from '../../libs/bus/port.ts';
 import type { Config } from '../../libs/config/load.ts';
 import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
+import type { HeldBytes } from '../../libs/runtime/held-bytes.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { Periodic } from '../../libs/runtime/periodic.ts';
@@ -39,6 +40,7 @@ export interface QueueDeps {
   blobs: Blobs;
   directory: Directory;
   authenticate: Authenticate;
+  bytes: HeldBytes;
 }
 
 /** The queue's owner: holds partitions, hands out what is due, ends leases and rows, reports failures, answers the queue API. */

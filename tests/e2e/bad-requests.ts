@@ -26,20 +26,20 @@ const basic = (text: string): string => `Basic ${Buffer.from(text).toString('bas
 export const badContent: readonly BadRequest[] = [
   // Bodies
   ['truncated JSON', `POST ${messages}`, '400 malformedJson', { headers: json, body: '{"subject":"cut' }],
-  ['an empty body, which is an empty object', `POST ${messages}`, '422 noRecipients', { headers: json, body: '' }],
+  ['an empty body', `POST ${messages}`, '400 invalidRequest', { headers: json, body: '' }],
   ['no JSON at all', `POST ${messages}`, '400 malformedJson', { headers: json, body: 'subject=hello' }],
   ['JSON of the wrong type', `POST ${messages}`, '400 invalidRequest', { body: [] }],
   ['a JSON null', `POST ${messages}`, '400 invalidRequest', { headers: json, body: 'null' }],
   [
     'broken UTF-8 where an address is due',
     `POST ${messages}`,
-    '422 recipientsRefused',
+    '400 malformedJson',
     { headers: json, body: Buffer.from('{"to":[{"email":"\xff\xfe@example.test"}]}', 'latin1') },
   ],
   [
     'JSON nested 100,000 deep',
     `POST ${messages}`,
-    '400 invalidRequest',
+    '400 malformedJson',
     { headers: json, body: '['.repeat(100_000) + ']'.repeat(100_000) },
   ],
   ['a number for a text', `POST ${messages}`, '400 invalidRequest', { body: { subject: 7 } }],

@@ -14,6 +14,7 @@ import type { Bus } from '../../libs/bus/port.ts';
 import type { Batch } from '../../libs/bus/requests.ts';
 import { createMemoryBus } from '../../libs/bus/memory/bus.ts';
 import type { Notify } from '../../libs/delivery/row.ts';
+import { createHttpBytes } from '../../libs/http/http-bytes.ts';
 import type { Authenticate } from '../../libs/http/mount-routes.ts';
 import { ParsePool } from '../../libs/mail/parse-pool/parse-pool.ts';
 import type { LogLevel } from '../../libs/ops/log-levels.ts';
@@ -146,6 +147,7 @@ export async function openMailSystem(t: TestContext) {
       bus,
       blobs,
       authenticate: administrator,
+      bytes: createHttpBytes(new Registry()),
       metrics: new Registry(),
     }),
     startQueue(): Promise<{ stop: () => Promise<void> }> {
