@@ -53,7 +53,7 @@ describe('a message of 25 MB', () => {
       assert.equal((await rawOf(ann, id)).length, size);
     }
     const peakMb = peakRssMb(waypost.pid);
-    assert.ok(peakMb < 700, `the process has had ${peakMb} MB`);
+    assert.ok(peakMb < 600, `the process has had ${peakMb} MB`);
   });
 
   it('past WAYPOST_MAX_MESSAGE_BYTES is refused with 552 before and during DATA, and the session goes on', async () => {
