@@ -124,3 +124,10 @@ for (const bodyBytes of [10, 400_000]) {
     assert.equal(kept.length, 0);
   });
 }
+
+test('what was released is never taken for an empty message', async () => {
+  const { collector } = open();
+  await collector.push(Buffer.from(`${header}\r\nbody\r\n`));
+  collector.release();
+  await assert.rejects(collector.finish());
+});

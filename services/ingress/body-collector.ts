@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { type Blobs, inlineLimitBytes } from '../../libs/blobs/port.ts';
 import type { Body } from '../../libs/store/ports/spool.ts';
-import { ByteChannel } from './byte-channel.ts';
+import { ByteChannel, WriterGone } from './byte-channel.ts';
 import type { DataMemory } from './data-memory.ts';
 
 /** Memory that a message takes at its start, and what one keeps that streams to the blob store. */
@@ -37,6 +37,7 @@ export class BodyCollector {
   /** The move from memory to the blob store, which goes on when the last octets have already come. */
   #spilled: Promise<void> | undefined;
   #fault: CollectorFault | undefined;
+  #released = false;
 
   /** Undefined when there is no memory for one more message. */
   static open(deps: { memory: DataMemory; blobs: Blobs; maxHeaderBytes: number }): BodyCollector | undefined {
@@ -70,8 +71,10 @@ export class BodyCollector {
     return undefined;
   }
 
-  /** The body is complete. Rejects with what the blob store rejects with; must not be called after a fault. */
+  /** The body is complete. Rejects with what the blob store rejects with, or WriterGone after `release`; must not be called after a fault. */
   async finish(): Promise<CollectedBody> {
+    // The client went away while something else was waited for: what is left here is not its message.
+    if (this.#released) throw new WriterGone();
     if (!this.#stream) {
       const bytes = this.#bytes.subarray(0, this.#length);
       return { body: { kind: 'inline', bytes }, sizeBytes: bytes.length, sha256: hash('sha256', bytes, 'hex') };
@@ -85,6 +88,7 @@ export class BodyCollector {
 
   /** Gives the memory back and stops what is being stored. */
   release(): void {
+    this.#released = true;
     this.#stream?.channel.abort();
     this.#stream?.abort.abort();
     this.#bytes = Buffer.alloc(0);
