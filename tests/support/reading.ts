@@ -9,6 +9,7 @@ export const mine = '/api/v1/accounts/me';
 export interface Listed {
   id: string;
   subject: string;
+  receivedAt: string;
   mailboxIds: Record<string, true>;
   keywords: Record<string, true>;
   hasAttachment: boolean;
