@@ -1,4 +1,3 @@
-import { isLocalDestination } from '../../libs/delivery/partition.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import { Periodic } from '../../libs/runtime/periodic.ts';
@@ -81,12 +80,12 @@ export class Loader {
     this.#takenMeanwhile = taken;
     try {
       const { perDestination, rowsPerRead: limit } = loadLimits;
-      const rows = await deliveries.due({ partitions, now: clock.nowMs(), perDestination, limit });
-      // Nothing is handed out for outside yet, so those rows would only fill the window.
-      const local = rows.filter(({ destination }) => isLocalDestination(destination));
-      const { added, leftOut } = window.merge(local.filter(({ id }) => !taken.has(id)));
+      // Nothing is handed out for outside yet: those rows would only fill the window and the read.
+      const destinations = 'local';
+      const rows = await deliveries.due({ partitions, now: clock.nowMs(), perDestination, limit, destinations });
+      const { added, leftOut } = window.merge(rows.filter(({ id }) => !taken.has(id)));
       for (const partition of leftOut) this.#marked.add(partition);
-      for (const partition of rows.length >= limit ? partitions : cutShort(local, perDestination))
+      for (const partition of rows.length >= limit ? partitions : cutShort(rows, perDestination))
         this.#marked.add(partition);
       if (added === 0) return;
       this.#options.onRows();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { partitionOf } from '../../libs/delivery/partition.ts';
+import { isLocalDestination, partitionOf } from '../../libs/delivery/partition.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { delivered, longMs, QueueOwner, type QueueUnderTest, rowOf, stateOf } from './deliveries-owner.ts';
 import { until } from './partitions.ts';
@@ -86,6 +86,26 @@ export function claimCases(under: () => QueueUnderTest): void {
     const all = { partitions: allPartitions, now: at, perDestination: 9 };
     assert.equal((await store.deliveries.due({ ...all, limit: 2 })).length, 2);
     assert.deepEqual(await store.deliveries.due({ ...all, partitions: [], limit: 2 }), []);
+  });
+
+  it('local and remote destinations can be asked for apart: the others take no part of the limit', async () => {
+    const { store } = under();
+    const at = Date.now();
+    // Names on both sides of `local:` in the order of an index.
+    const names = Array.from({ length: 40 }, (_, n) => `${['aaa', 'local', 'zzz'][n % 3]}${n}.apart.example`);
+    const locals = Array.from({ length: 40 }, () => ({}));
+    const message = makeMessage({ acceptedAt: at, to: [...names.map((name) => remote(name)), ...locals] });
+    const ids = await enqueue(store.spool, message);
+    const apart = async (destinations: 'local' | 'remote', limit: number): Promise<string[]> => {
+      const partitions = [...new Set(message.targets.map(({ destination }) => partitionOf(destination)))];
+      const rows = await store.deliveries.due({ partitions, now: at, perDestination: 1000, limit, destinations });
+      for (const row of rows) assert.equal(isLocalDestination(row.destination), destinations === 'local', row.id);
+      return rows.map(({ id }) => id);
+    };
+    const isOurs = (id: string): boolean => ids.includes(id);
+    assert.deepEqual((await apart('local', 1000)).filter(isOurs).sort(), ids.slice(40).sort());
+    assert.deepEqual((await apart('remote', 1000)).filter(isOurs).sort(), ids.slice(0, 40).sort());
+    assert.equal((await apart('local', 30)).length, 30);
   });
 
   it('of claimers at once each row goes to one', async () => {

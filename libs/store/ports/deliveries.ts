@@ -15,13 +15,15 @@ import type { PartitionLease } from './partitions.ts';
 export interface Deliveries {
   /**
    * Rows that may be claimed (queued or deferred, dueAt <= now) of the partitions, at most `perDestination` for each destination and `limit` in all,
-   * lowest (priority, rank) first within a destination.
+   * lowest (priority, rank) first within a destination. `destinations`: only those that the mailbox service serves, or only the others, which then take
+   * no part of the limit.
    */
   due(query: {
     partitions: readonly number[];
     now: number;
     perDestination: number;
     limit: number;
+    destinations?: 'local' | 'remote';
   }): Promise<readonly DeliveryRow[]>;
 
   /** When the next row of these partitions falls due after `now` (ms), undefined when none waits. */

@@ -1,4 +1,4 @@
-import { partitionOf } from '../../../delivery/partition.ts';
+import { isLocalDestination, partitionOf } from '../../../delivery/partition.ts';
 import type { DeliveryRow } from '../../../delivery/row.ts';
 import { transition } from '../../../delivery/state.ts';
 import type { Deliveries } from '../../ports/deliveries.ts';
@@ -49,8 +49,15 @@ const ripenStep = 1_000;
 const maxRipeningRounds = 20;
 
 /** In steps of the index, one for each destination, however many rows it has. It begins at another place each time, so that with more work than `limit` none is left out for ever. */
-async function readyDestinations({ deliveries }: MongoDatabase, { partitions, limit }: DueQuery): Promise<string[]> {
-  const all = await deliveries.distinct('destination', { lane: 1, partition: { $in: [...partitions] } });
+async function readyDestinations(
+  { deliveries }: MongoDatabase,
+  { partitions, limit, destinations }: DueQuery,
+): Promise<string[]> {
+  const ready = await deliveries.distinct('destination', { lane: 1, partition: { $in: [...partitions] } });
+  const all =
+    destinations === undefined
+      ? ready
+      : ready.filter((name) => isLocalDestination(name) === (destinations === 'local'));
   const start = Math.floor(Math.random() * all.length);
   return [...all.slice(start), ...all.slice(0, start)].slice(0, limit);
 }

@@ -1,3 +1,4 @@
+import { isLocalDestination } from '../../../delivery/partition.ts';
 import type { DeliveryRow } from '../../../delivery/row.ts';
 import { partitionCount } from '../../../delivery/row.ts';
 import type { Connection } from '../engine/connection.ts';
@@ -12,6 +13,7 @@ export interface DueQuery {
   now: number;
   perDestination: number;
   limit: number;
+  destinations?: 'local' | 'remote';
   /** Answers what is on lane 1, although more has fallen due. */
   anyway: boolean;
 }
@@ -27,7 +29,7 @@ function due(connection: Connection, query: DueQuery): { rows: DeliveryRow[]; un
   const unripe = !query.anyway && connection.get(ripeSql, query.now, 1) !== undefined;
   if (unripe) return { rows: [], unripe };
   const rows: DeliveryRow[] = [];
-  for (const { partition, destination } of readyDestinations(connection, query.partitions)) {
+  for (const { partition, destination } of readyDestinations(connection, query)) {
     const many = Math.min(query.perDestination, query.limit - rows.length);
     if (many <= 0) break;
     const found = connection.all<RowColumns>(dueSql, partition, destination, query.now, many);
@@ -42,25 +44,50 @@ function due(connection: Connection, query: DueQuery): { rows: DeliveryRow[]; un
  */
 function* readyDestinations(
   connection: Connection,
-  partitions: readonly number[],
+  { partitions, destinations }: DueQuery,
 ): Generator<{ partition: number; destination: string }> {
+  const { first, pastOthers } = bounds[destinations ?? 'all'];
   const wanted = new Set(partitions);
   const start = Math.floor(Math.random() * partitionCount);
   for (const [from, to] of [
     [start, partitionCount],
     [0, start],
   ] as const) {
-    let at = { partition: from, destination: '' };
+    let at = { partition: from, destination: first };
     while (true) {
       const next = connection.get<typeof at>(nextDestinationSql, at.partition, at.destination);
       if (next === undefined || next.partition >= to) break;
-      if (wanted.has(next.partition)) {
+      const isLocal = isLocalDestination(next.destination);
+      if (!wanted.has(next.partition)) at = { partition: next.partition + 1, destination: first };
+      else if (destinations !== undefined && isLocal !== (destinations === 'local')) at = pastOthers(next);
+      else {
         yield next;
         at = next;
-      } else at = { partition: next.partition + 1, destination: '' };
+      }
     }
   }
 }
+
+interface Place {
+  partition: number;
+  destination: string;
+}
+
+/**
+ * Where the destinations that are asked for begin in a partition, and where to go on from one of the others: the local ones (`local:0`…) stand side by side
+ * in the index, so that all others cost one step in each partition.
+ */
+const bounds: Record<'local' | 'remote' | 'all', { first: string; pastOthers: (at: Place) => Place }> = {
+  local: {
+    first: 'local:',
+    pastOthers: ({ partition, destination }) =>
+      destination < 'local:'
+        ? { partition, destination: 'local:' }
+        : { partition: partition + 1, destination: 'local:' },
+  },
+  remote: { first: '', pastOthers: ({ partition }) => ({ partition, destination: 'local;' }) },
+  all: { first: '', pastOthers: (at) => at },
+};
 
 /** Moves rows that have fallen due to lane 1; returns how many. */
 function ripen(connection: Connection, { now, limit }: { now: number; limit: number }): number {
