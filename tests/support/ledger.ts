@@ -71,7 +71,7 @@ export function received(raw: Buffer): Buffer {
   return raw.subarray(trace[0].length);
 }
 
-export async function* allMessages(client: ApiClient, query = ''): AsyncGenerator<{ id: string; subject: string }> {
+async function* allMessages(client: ApiClient, query = ''): AsyncGenerator<{ id: string; subject: string }> {
   let cursor: string | null = null;
   do {
     const at: string = cursor === null ? '' : `&cursor=${cursor}`;

@@ -105,7 +105,7 @@ export interface SmtpReply {
 }
 
 /** The connection ended where a reply was due: what was asked may have been done or not. */
-export class SmtpGone extends Error {
+class SmtpGone extends Error {
   override readonly name = 'SmtpGone';
   constructor() {
     super('the connection ended without a reply');

@@ -27,7 +27,7 @@ export interface WaypostProcess {
   dispose(): Promise<void>;
 }
 
-export const adminPassword = 'correct horse battery staple';
+const adminPassword = 'correct horse battery staple';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export async function startWaypost(
