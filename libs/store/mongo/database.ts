@@ -1,4 +1,4 @@
-import type { Collection, Db, MongoClient } from 'mongodb';
+import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
 import type { AcceptDocument } from './queue/accept-document.ts';
 import type { DeliveryDocument } from './queue/delivery-document.ts';
 import type { OwnerDocument, PartitionDocument } from './queue/partitions.ts';
@@ -8,6 +8,7 @@ import type {
   MessageDocument,
   ThreadReferenceDocument,
 } from './mailboxes/documents.ts';
+import { storeError } from './write-errors.ts';
 
 /** The collections of mail. docs/decisions/mongodb-documents.md says why they are cut like this. */
 export interface MongoDatabase {
@@ -24,8 +25,6 @@ export interface MongoDatabase {
   /** Of the directory, which others write: an account exists as long as its document does. */
   accounts: Collection<{ _id: string }>;
   meta: Collection<MetaDocument>;
-  /** The same collections for reads of one moment (transaction.ts: snapshot): what a handle says of its read concern outranks the session. */
-  snapshots: { mailAccounts: Collection<MailAccountDocument>; messages: Collection<MessageDocument> };
 }
 
 /** `incarnation` of the mailboxes' states, and one probe document for each process. */
@@ -51,9 +50,35 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
     threadReferences: db.collection('thread_references'),
     accounts: db.collection('accounts'),
     meta: db.collection('meta'),
-    snapshots: {
-      mailAccounts: db.collection('mail_accounts', { readConcern: { level: 'snapshot' } }),
-      messages: db.collection('messages', { readConcern: { level: 'snapshot' } }),
-    },
   };
+}
+
+/** Collections for the reads of one moment. */
+export type SnapshotReads = Pick<MongoDatabase, 'mailAccounts' | 'messages' | 'deliveries'> & {
+  session: ClientSession;
+};
+
+/**
+ * Reads of one moment: what they see is committed to a majority and belongs together. The handles are new each time: the driver writes the time of the
+ * session into the read concern of the handle that an aggregate came by, and there it would stay.
+ */
+export async function snapshot<T>(
+  { client, db }: MongoDatabase,
+  work: (reads: SnapshotReads) => Promise<T>,
+): Promise<T> {
+  const session = client.startSession({ snapshot: true });
+  // What a handle says of its read concern outranks the session.
+  const options = { readConcern: { level: 'snapshot' } } as const;
+  try {
+    return await work({
+      session,
+      mailAccounts: db.collection('mail_accounts', options),
+      messages: db.collection('messages', options),
+      deliveries: db.collection('deliveries', options),
+    });
+  } catch (error) {
+    throw storeError(error, false);
+  } finally {
+    await session.endSession();
+  }
 }

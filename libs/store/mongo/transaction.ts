@@ -26,18 +26,6 @@ export async function transact<T>(client: MongoClient, work: (session: ClientSes
   }
 }
 
-/** Reads of one moment: what they see is committed to a majority and belongs together. */
-export async function snapshot<T>(client: MongoClient, work: (session: ClientSession) => Promise<T>): Promise<T> {
-  const session = client.startSession({ snapshot: true });
-  try {
-    return await work(session);
-  } catch (error) {
-    throw storeError(error, false);
-  } finally {
-    await session.endSession();
-  }
-}
-
 const maxTries = 12;
 const maxTotalMs = 20_000;
 const firstPauseMs = 2;

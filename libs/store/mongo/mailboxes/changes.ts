@@ -1,7 +1,7 @@
-import type { ClientSession } from 'mongodb';
 import { CannotCalculateChanges } from '../../errors.ts';
 import { parseStateToken, stateToken } from '../../mailbox-rules.ts';
 import type { Changes } from '../../ports/mailboxes.ts';
+import type { SnapshotReads } from '../database.ts';
 import { type MailContext, readAccount, stateOf } from './context.ts';
 import type { MessageDocument } from './documents.ts';
 
@@ -16,14 +16,14 @@ interface Event {
  * creation too. A page ends after an event; so a client that goes on from there has heard of every creation before a change.
  */
 export function changes(context: MailContext, accountId: string, since: string, limit: number): Promise<Changes> {
-  return readAccount(context, accountId, async (account, session) => {
+  return readAccount(context, accountId, async (account, reads) => {
     const from = parseStateToken(since);
     if (from === undefined || from.incarnation !== context.incarnation) {
       throw new CannotCalculateChanges('no state of this store');
     }
     if (from.modseq > account.modseq) throw new CannotCalculateChanges('a state that the account never had');
     if (from.modseq < account.purgedModseq) throw new CannotCalculateChanges('too old');
-    const events = await eventsAfter(context, session, { accountId, since: from.modseq, limit: limit + 1 });
+    const events = await eventsAfter(reads, { accountId, since: from.modseq, limit: limit + 1 });
     const page = events.slice(0, limit);
     const hasMore = events.length > limit;
     return {
@@ -36,17 +36,16 @@ export function changes(context: MailContext, accountId: string, since: string, 
 }
 
 async function eventsAfter(
-  { database: { snapshots } }: MailContext,
-  session: ClientSession,
+  { messages, session }: SnapshotReads,
   { accountId, since, limit }: { accountId: string; since: number; limit: number },
 ): Promise<Event[]> {
   const projection = { modseq: 1, createdModseq: 1, destroyedAt: 1 } as const;
-  const last = await snapshots.messages
+  const last = await messages
     .find<Changed>({ accountId, modseq: { $gt: since } }, { session, projection, hint: 'messages_by_modseq' })
     .sort({ modseq: 1 })
     .limit(limit)
     .toArray();
-  const creations = await snapshots.messages
+  const creations = await messages
     .find<Changed>(
       { accountId, changed: true, createdModseq: { $gt: since } },
       { session, projection, hint: 'messages_by_creation' },

@@ -3,8 +3,8 @@ import { newId } from '../../../runtime/ids.ts';
 import { NotFound } from '../../errors.ts';
 import { firstMailboxes, stateToken } from '../../mailbox-rules.ts';
 import { mailboxRoles } from '../../ports/mailboxes.ts';
-import type { MongoDatabase } from '../database.ts';
-import { durable, snapshot, transact } from '../transaction.ts';
+import { type MongoDatabase, type SnapshotReads, snapshot } from '../database.ts';
+import { durable, transact } from '../transaction.ts';
 import { asStoreErrors, isDuplicateKey } from '../write-errors.ts';
 import type { AccountTurns } from './account-turns.ts';
 import { AccountWork } from './account-work.ts';
@@ -46,13 +46,12 @@ export async function changeAccount<T>(
 export async function readAccount<T>(
   context: MailContext,
   accountId: string,
-  read: (account: MailAccountDocument, session: ClientSession) => Promise<T>,
+  read: (account: MailAccountDocument, reads: SnapshotReads) => Promise<T>,
 ): Promise<T> {
-  const { client, snapshots } = context.database;
   const tryRead = (): Promise<{ answer: T } | undefined> =>
-    snapshot(client, async (session) => {
-      const account = await snapshots.mailAccounts.findOne({ _id: accountId }, { session });
-      return account === null ? undefined : { answer: await read(account, session) };
+    snapshot(context.database, async (reads) => {
+      const account = await reads.mailAccounts.findOne({ _id: accountId }, { session: reads.session });
+      return account === null ? undefined : { answer: await read(account, reads) };
     });
   let found = await tryRead();
   if (found === undefined) {

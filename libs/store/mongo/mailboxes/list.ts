@@ -12,9 +12,9 @@ export function list(
   { limit, cursor }: { limit: number; cursor?: ListCursor },
 ): Promise<MessagePage> {
   refuseSearch(filter);
-  return readAccount(context, accountId, async (account, session) => {
+  return readAccount(context, accountId, async (account, { messages, session }) => {
     const mailboxId = filter.mailbox === undefined ? undefined : mailboxNamed(account, filter.mailbox);
-    const rows = await context.database.snapshots.messages
+    const rows = await messages
       .find(conditions(accountId, mailboxId, filter, cursor), {
         session,
         hint: mailboxId === undefined ? 'messages_by_time' : 'messages_by_mailbox',

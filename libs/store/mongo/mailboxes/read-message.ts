@@ -8,15 +8,15 @@ import { type MailContext, openAccounts, readAccount } from './context.ts';
 import { type MessageDocument, messageRow } from './documents.ts';
 
 export function get(context: MailContext, accountId: string, id: string): Promise<MessageRow> {
-  return readAccount(context, accountId, async (_, session) =>
-    messageRow(await liveMessage(context.database.snapshots, accountId, id, session)),
+  return readAccount(context, accountId, async (_, reads) =>
+    messageRow(await liveMessage(reads, accountId, id, reads.session)),
   );
 }
 
 /** An appended message has no trace and no reverse-path. */
 export function raw(context: MailContext, accountId: string, id: string): ReturnType<Mailboxes['raw']> {
-  return readAccount(context, accountId, async (_, session) => {
-    const message = await liveMessage(context.database.snapshots, accountId, id, session);
+  return readAccount(context, accountId, async (_, reads) => {
+    const message = await liveMessage(reads, accountId, id, reads.session);
     const stored = await (message.kind === 'append' ? appendedBody(context, message) : spooledBody(context, message));
     if (stored === undefined) throw new NotFound('body');
     return { message: messageRow(message), ...stored };

@@ -15,7 +15,7 @@ export async function collect(
   database: MongoDatabase,
   { now, keepMs, limit }: Parameters<Spool['collect']>[0],
 ): ReturnType<Spool['collect']> {
-  const collected: { removed: number; blobs: string[] } = { removed: 0, blobs: [] };
+  const collected: { removed: number; blobs: string[]; more: boolean } = { removed: 0, blobs: [], more: true };
   for (let round = 0; round < maxRounds && collected.removed < limit; round += 1) {
     const step = Math.min(stepSize, limit - collected.removed);
     const candidates = await asStoreErrors(false, () => dueChecks(database, now, step));
@@ -25,7 +25,7 @@ export async function collect(
       collected.removed += 1;
       if (blob !== null && (await referredBlobs(database, [blob])).size === 0) collected.blobs.push(blob);
     }
-    if (candidates.length < step) break;
+    if (candidates.length < step) return { ...collected, more: false };
   }
   return collected;
 }
@@ -58,7 +58,7 @@ export async function referredBlobs(
 }
 
 const stepSize = 100;
-const maxRounds = 100;
+const maxRounds = 20;
 /** While a mailbox has the message. Removing the last copy asks for a look at once, so this only mends what was missed. */
 const referredCheckMs = 30 * 24 * 3_600_000;
 

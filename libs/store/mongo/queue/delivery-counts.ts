@@ -1,9 +1,11 @@
+import type { Filter } from 'mongodb';
 import { partitionCount } from '../../../delivery/row.ts';
 import type { DeliveryState } from '../../../delivery/state.ts';
 import type { Deliveries } from '../../ports/deliveries.ts';
-import type { MongoDatabase } from '../database.ts';
+import { type MongoDatabase, snapshot } from '../database.ts';
 import { asStoreErrors } from '../write-errors.ts';
-import { firstDueAfter } from './delivery-due.ts';
+import type { DeliveryDocument } from './delivery-document.ts';
+import { firstWaiting } from './delivery-due.ts';
 
 type Counts = Awaited<ReturnType<Deliveries['counts']>>;
 
@@ -34,33 +36,43 @@ const maxAgeMs = 1_500;
 
 async function count(database: MongoDatabase): Promise<Omit<Counts, 'asOf'>> {
   const { deliveries } = database;
-  // One moment for all states, or a row that moves meanwhile would count twice or not at all.
-  const states = await deliveries
-    .aggregate<{ _id: DeliveryState; many: number }>([{ $group: { _id: '$state', many: { $sum: 1 } } }], {
-      hint: 'deliveries_state',
-      readConcern: { level: 'snapshot' },
-    })
-    .toArray();
+  const byState = await countStates(database);
   const waiting = { lane: { $in: [0, 1] }, partition: { $in: allPartitions } } as const;
   const destinations = await deliveries.distinct('destination', waiting);
-  const oldestDueAt = await firstDueAfter(database, allPartitions, Number.NEGATIVE_INFINITY);
-  const many = new Map(states.map(({ _id, many: of }) => [_id, of]));
-  const of = (state: DeliveryState): number => many.get(state) ?? 0;
-  const counts = {
-    byState: {
-      queued: of('queued'),
-      leased: of('leased'),
-      deferred: of('deferred'),
-      held: of('held'),
-      failed: of('failed'),
-      reporting: of('reporting'),
-      delivered: of('delivered'),
-      bounced: of('bounced'),
-      cancelled: of('cancelled'),
-    },
-    destinations: destinations.length,
-  };
-  return oldestDueAt === undefined ? counts : { ...counts, oldestDueAt };
+  const [ready] = await deliveries
+    .aggregate<{ dueAt: number }>([{ $match: { lane: 1 } }, { $group: { _id: null, dueAt: { $min: '$dueAt' } } }], {
+      hint: 'deliveries_ready',
+    })
+    .toArray();
+  const next = await firstWaiting(database, allPartitions, Number.NEGATIVE_INFINITY);
+  const dueTimes = [ready?.dueAt, next].filter((dueAt) => dueAt !== undefined);
+  const counts = { byState, destinations: destinations.length };
+  return dueTimes.length === 0 ? counts : { ...counts, oldestDueAt: Math.min(...dueTimes) };
+}
+
+/** One moment for all states, or a row that moves meanwhile would count twice or not at all. */
+function countStates(database: MongoDatabase): Promise<Counts['byState']> {
+  return snapshot(database, async ({ deliveries, session }) => {
+    const many = async (filter: Filter<DeliveryDocument>, hint: string): Promise<number> => {
+      const counting = [{ $match: filter }, { $group: { _id: null, many: { $sum: 1 } } }];
+      const [found] = await deliveries.aggregate<{ many: number }>(counting, { session, hint }).toArray();
+      return found?.many ?? 0;
+    };
+    const of = (state: DeliveryState): Promise<number> => many({ state }, 'deliveries_state');
+    const bounced = await of('bounced');
+    const cancelled = await of('cancelled');
+    return {
+      queued: await of('queued'),
+      leased: await many({ state: 'leased' }, 'deliveries_leased'),
+      deferred: await of('deferred'),
+      held: await of('held'),
+      failed: await of('failed'),
+      reporting: await of('reporting'),
+      delivered: (await many({ done: 1 }, 'deliveries_done')) - bounced - cancelled,
+      bounced,
+      cancelled,
+    };
+  });
 }
 
 const allPartitions = Array.from({ length: partitionCount }, (_, n) => n);

@@ -1,6 +1,12 @@
 import { partitionOf, partitionOfMessage } from '../../../delivery/partition.ts';
 import type { Claim, DeliveryRow, Target } from '../../../delivery/row.ts';
-import { type DeliveryStanding, type DeliveryState, isClaimable, isFinal } from '../../../delivery/state.ts';
+import {
+  type DeliveryStanding,
+  type DeliveryState,
+  deliveryStates,
+  isClaimable,
+  isFinal,
+} from '../../../delivery/state.ts';
 import type { AttemptRow } from '../../ports/deliveries.ts';
 
 /**
@@ -28,6 +34,11 @@ export interface DeliveryDocument extends Omit<DeliveryRow, 'id'> {
   /** One entry for each attempt and what operators did, oldest first; the last `maxTrace` are kept. */
   trace: readonly AttemptRow[];
 }
+
+/** States in the index by state: the newest delivered rows are found soon anyway, leased ones are few and soon something else. */
+export const statesWithIndex: readonly DeliveryState[] = deliveryStates.filter(
+  (state) => state !== 'leased' && state !== 'delivered',
+);
 
 /** Rows are read without their trace, but for one row alone. */
 export type Delivery = Omit<DeliveryDocument, 'trace'>;

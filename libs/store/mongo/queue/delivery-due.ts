@@ -104,30 +104,26 @@ export function nextDueAt(
   database: MongoDatabase,
   { partitions, now }: Parameters<Deliveries['nextDueAt']>[0],
 ): Promise<number | undefined> {
-  return firstDueAfter(database, partitions, now);
+  return asStoreErrors(false, () => firstWaiting(database, partitions, now));
 }
 
-/** The first due time past `after` (ms) of rows that wait. */
-export function firstDueAfter(
+/** The first due time past `after` (ms) of rows that aren't due yet. */
+export async function firstWaiting(
   { deliveries }: MongoDatabase,
   partitions: readonly number[],
   after: number,
 ): Promise<number | undefined> {
-  const firstOfLane = (lane: 0 | 1): Promise<{ dueAt: number }[]> =>
-    ofChunks(partitions, (chunk) =>
-      deliveries
-        .find(
-          { lane, partition: { $in: chunk }, dueAt: { $gt: after } },
-          { projection: { _id: 0, dueAt: 1 }, hint: 'deliveries_waiting' },
-        )
-        .sort({ dueAt: 1 })
-        .limit(1)
-        .toArray(),
-    );
-  return asStoreErrors(false, async () => {
-    const found = (await Promise.all([firstOfLane(0), firstOfLane(1)])).flat();
-    return found.length === 0 ? undefined : Math.min(...found.map(({ dueAt }) => dueAt));
-  });
+  const found = await ofChunks(partitions, (chunk) =>
+    deliveries
+      .find(
+        { lane: 0, partition: { $in: chunk }, dueAt: { $gt: after } },
+        { projection: { _id: 0, dueAt: 1 }, hint: 'deliveries_waiting' },
+      )
+      .sort({ dueAt: 1 })
+      .limit(1)
+      .toArray(),
+  );
+  return found.length === 0 ? undefined : Math.min(...found.map(({ dueAt }) => dueAt));
 }
 
 export async function expireRows(

@@ -3,7 +3,7 @@ import type { DeliveryRow } from '../../../delivery/row.ts';
 import type { DeliveryFilter } from '../../ports/deliveries.ts';
 import type { MongoDatabase } from '../database.ts';
 import { asStoreErrors } from '../write-errors.ts';
-import { type DeliveryDocument, documentIdOf, toRow, withoutTrace } from './delivery-document.ts';
+import { type DeliveryDocument, documentIdOf, statesWithIndex, toRow, withoutTrace } from './delivery-document.ts';
 
 /** Newest first. Each filter has its index, in the order of the list; what remains is looked at row by row. */
 export function list(
@@ -46,24 +46,41 @@ function indexOf(filter: DeliveryFilter): string {
   if (filter.sender !== undefined) return 'deliveries_sender';
   if (filter.destination !== undefined) return 'deliveries_destination';
   if (filter.domain !== undefined) return 'deliveries_domain';
-  if (filter.state !== undefined) return 'deliveries_state';
+  if (filter.state !== undefined && statesWithIndex.includes(filter.state)) return 'deliveries_state';
+  // Sorted in memory: no more rows than the workers hold.
+  if (filter.state === 'leased') return 'deliveries_leased';
   return filter.error === undefined ? '_id_' : 'deliveries_trouble';
 }
 
 /**
- * An id past all rows accepted before `at`, so that the list needn't walk over all that came since. Ids begin with the time of their making (RFC 9562 §5.7),
- * which is that of acceptance but for the slack.
+ * An id past all rows accepted before `at`, by bisection, so that the list needn't walk over all that came since. Ids begin with the time of their making (RFC
+ * 9562 §5.7), which is that of acceptance but for the slack. Undefined when there are no rows.
  */
 async function lastIdBefore({ deliveries }: MongoDatabase, at: number): Promise<string | undefined> {
-  const [last] = await deliveries
-    .find({ acceptedAt: { $lt: at } }, { projection: { _id: 1 }, hint: 'deliveries_accepted' })
-    .sort({ acceptedAt: -1 })
-    .limit(1)
-    .toArray();
-  if (last === undefined) return undefined;
-  const madeAt = Number.parseInt(last._id.slice(0, 13).replace('-', ''), 16);
-  const bound = (madeAt + orderSlackMs).toString(16).padStart(12, '0');
-  return Number.isNaN(madeAt) ? '~' : `${bound.slice(0, 8)}-${bound.slice(8)}`;
+  const edge = async (order: 1 | -1): Promise<string | undefined> =>
+    (await deliveries.findOne({}, { projection: { _id: 1 }, sort: { _id: order }, hint: '_id_' }))?._id;
+  const [first, last] = await Promise.all([edge(1), edge(-1)]);
+  if (first === undefined || last === undefined) return undefined;
+  let low = madeAt(first);
+  let high = madeAt(last) + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const row = await deliveries.findOne(
+      { _id: { $gte: idOfTime(middle) } },
+      { projection: { acceptedAt: 1 }, sort: { _id: 1 }, hint: '_id_' },
+    );
+    if (row === null || row.acceptedAt >= at) high = middle;
+    else low = Math.max(middle, madeAt(row._id)) + 1;
+  }
+  return idOfTime(low + orderSlackMs);
+}
+
+/** The first 48 bits of a UUIDv7, ms. */
+const madeAt = (id: string): number => Number.parseInt(id.slice(0, 13).replace('-', ''), 16);
+
+function idOfTime(ms: number): string {
+  const hex = ms.toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
 const orderSlackMs = 600_000;
