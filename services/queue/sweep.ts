@@ -3,6 +3,7 @@ import { tellCancelled } from '../../libs/delivery/tell-cancelled.ts';
 import type { Bus } from '../../libs/bus/port.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
+import { isStoreTrouble } from '../../libs/store/errors.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
 import { sweepLimits } from './limits.ts';
@@ -29,7 +30,7 @@ export class Sweep {
 
   /** Completes the fan-out of messages that the accepting process left half done. */
   async fanOut(signal: AbortSignal): Promise<void> {
-    const { spool, ownership, clock, log } = this.#options;
+    const { spool, ownership, clock } = this.#options;
     await inCalls(signal, async () => {
       const acceptedBefore = clock.nowMs() - sweepLimits.unroutedAfterMs;
       const messageIds = await spool.unrouted({
@@ -37,12 +38,25 @@ export class Sweep {
         acceptedBefore,
         limit: sweepLimits.perCall,
       });
-      for (const messageId of messageIds) {
-        await spool.fanOut(messageId);
-        log.info({ messageId }, 'the fan-out of a message was completed');
-      }
-      return messageIds.length;
+      let completed = 0;
+      for (const messageId of messageIds) if (await this.#fanOutOne(messageId)) completed++;
+      // Those that failed would be named again at once: they wait for the next sweep.
+      return completed;
     });
+  }
+
+  /** False when this one message can't be fanned out, which must not keep the others; rejects when the store has trouble. */
+  async #fanOutOne(messageId: string): Promise<boolean> {
+    const { spool, log } = this.#options;
+    try {
+      await spool.fanOut(messageId);
+      log.info({ messageId }, 'the fan-out of a message was completed');
+      return true;
+    } catch (err) {
+      if (isStoreTrouble(err)) throw err;
+      log.error({ err, messageId }, 'the fan-out of a message has failed and will be tried again');
+      return false;
+    }
   }
 
   /** Brings back the rows whose lease has ended, and those that a former owner had handed out. */
@@ -79,19 +93,21 @@ export class Sweep {
     });
   }
 
-  /** Removes what is finished and was kept long enough: rows, then bodies that nothing refers to. */
+  /** Removes what is finished and was kept long enough: rows, then bodies that nothing refers to. All of it: what comes in faster than it goes would grow for ever. */
   async housekeep(signal: AbortSignal): Promise<void> {
     const { deliveries, spool, blobs, clock, traceKeepMs } = this.#options;
     const limit = sweepLimits.perCall;
-    await inCalls(signal, () => deliveries.purge({ before: clock.nowMs() - traceKeepMs, limit }));
-    await inCalls(signal, async () => {
-      const { removed, blobs: refs } = await spool.collect({
+    await whileMore(signal, async () => {
+      return (await deliveries.purge({ before: clock.nowMs() - traceKeepMs, limit })) === limit;
+    });
+    await whileMore(signal, async () => {
+      const { more, blobs: refs } = await spool.collect({
         now: clock.nowMs(),
         keepMs: sweepLimits.bodyKeepMs,
         limit,
       });
       for (const ref of refs) await blobs.remove(ref);
-      return removed;
+      return more;
     });
     await this.#removeUnreferredBlobs(signal);
   }
@@ -120,7 +136,7 @@ export interface SweepOptions {
   spool: Spool;
   deliveries: Deliveries;
   blobs: Blobs;
-  ownership: Ownership;
+  ownership: Pick<Ownership, 'owned' | 'owns'>;
   clock: Clock;
   log: Logger;
   metrics: QueueMetrics;
@@ -138,4 +154,9 @@ async function inCalls(signal: AbortSignal, call: () => Promise<number>): Promis
   for (let calls = 0; calls < sweepLimits.calls && !signal.aborted; calls++) {
     if ((await call()) < sweepLimits.perCall) return;
   }
+}
+
+/** Repeats a bounded call until nothing is left. */
+async function whileMore(signal: AbortSignal, call: () => Promise<boolean>): Promise<void> {
+  while (!signal.aborted && (await call()));
 }

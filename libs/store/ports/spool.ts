@@ -35,12 +35,15 @@ export interface Spool {
   /** True when a write commits within `timeoutMs`; what readiness asks. */
   probe(timeoutMs: number): Promise<boolean>;
 
-  /** Removes what nothing refers to any more (see DESIGN of bodies); returns how many bodies went and the blob references to delete. */
+  /**
+   * Removes bodies that nothing refers to any more; returns how many bodies went and the blob references to delete. Bounded: `more` says that
+   * other bodies' time has come too.
+   */
   collect(query: {
     now: number;
     keepMs: number;
     limit: number;
-  }): Promise<{ removed: number; blobs: readonly string[] }>;
+  }): Promise<{ removed: number; blobs: readonly string[]; more: boolean }>;
 
   /** Those of the blob references that a body still names; of the others, those older than 48 h may be removed. */
   referredBlobs(refs: readonly string[]): Promise<ReadonlySet<string>>;

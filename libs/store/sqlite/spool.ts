@@ -50,17 +50,17 @@ function weightOf({ body, trace, targets }: AcceptedMessage): number {
 async function collect(
   engine: Engine,
   { now, keepMs, limit }: { now: number; keepMs: number; limit: number },
-): Promise<{ removed: number; blobs: string[] }> {
-  const collected: { removed: number; blobs: string[] } = { removed: 0, blobs: [] };
+): Promise<{ removed: number; blobs: string[]; more: boolean }> {
+  const collected: { removed: number; blobs: string[]; more: boolean } = { removed: 0, blobs: [], more: true };
   for (let round = 0; round < maxRounds && collected.removed < limit; round++) {
     const step = Math.min(stepSize, limit - collected.removed);
     const { looked, removed, blobs } = await engine.write('spool.collect', { now, keepMs, limit: step });
     collected.removed += removed;
     collected.blobs.push(...blobs);
-    if (looked < step) break;
+    if (looked < step) return { ...collected, more: false };
   }
   return collected;
 }
 
 const stepSize = 100;
-const maxRounds = 100;
+const maxRounds = 20;

@@ -1,5 +1,5 @@
 import type { LocalAnswer, LocalDelivery } from '../../../libs/store/ports/mailboxes.ts';
-import { isStoreTrouble } from '../store-trouble.ts';
+import { isStoreTrouble } from '../../../libs/store/errors.ts';
 
 /** `poisoned`: this delivery alone can't be written, whatever it is together with. */
 export type SplitAnswer = LocalAnswer | { answer: 'poisoned'; error: unknown };

@@ -4,7 +4,7 @@ import { ParsePoolFullError } from '../../../libs/mail/parse-pool/job-queue.ts';
 import type { ParsePool } from '../../../libs/mail/parse-pool/parse-pool.ts';
 import { rawPrefixBytes } from '../../../libs/mail/trace.ts';
 import type { Spool, SpooledMessage } from '../../../libs/store/ports/spool.ts';
-import { isStoreTrouble } from '../store-trouble.ts';
+import { isStoreTrouble } from '../../../libs/store/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { deliveryLimits } from './limits.ts';
 import { readBody } from './read-body.ts';

@@ -4,12 +4,11 @@ import type { ParsePool } from '../../../libs/mail/parse-pool/parse-pool.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
 import { Periodic } from '../../../libs/runtime/periodic.ts';
-import { NotFound } from '../../../libs/store/errors.ts';
+import { isStoreTrouble, NotFound } from '../../../libs/store/errors.ts';
 import type { Mailboxes, SearchEntry } from '../../../libs/store/ports/mailboxes.ts';
 import type { ByteBudget } from '../delivery/byte-budget.ts';
 import { readBody } from '../delivery/read-body.ts';
 import type { MailboxMetrics } from '../metrics.ts';
-import { isStoreTrouble } from '../store-trouble.ts';
 import { IndexQueue } from './index-queue.ts';
 
 const limits = {
