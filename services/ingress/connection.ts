@@ -23,6 +23,8 @@ export class IngressConnection extends SMTPConnection {
   readonly #sessionTimer: NodeJS.Timeout;
   #transaction: Transaction | undefined;
   #reception: Reception | undefined;
+  /** The data has ended and its reply is being found. */
+  #concluding = false;
   #dataTimer: NodeJS.Timeout | undefined;
   /** Why the session ends at the next point where no message is under way. */
   #ending: Reply | undefined;
@@ -120,8 +122,8 @@ export class IngressConnection extends SMTPConnection {
   override _onClose(): void {
     clearTimeout(this.#sessionTimer);
     clearTimeout(this.#dataTimer);
-    this.#reception?.release();
-    this.#reception = undefined;
+    // One whose data has ended is the store's by now, or will be: it gives its memory back itself.
+    if (!this.#concluding) this.#reception?.release();
     super._onClose();
   }
 
@@ -240,10 +242,12 @@ export class IngressConnection extends SMTPConnection {
     clearTimeout(this.#dataTimer);
     // The client waits for us now: its idle time doesn't count.
     this._handlerPending = true;
+    this.#concluding = true;
     const answer = transaction
       ? await conclude(reception, transaction, this.#origin(), this.#context).catch((error) => this.#failure(error))
       : noRoom;
     this._handlerPending = false;
+    this.#concluding = false;
     reception.release();
     this.#reception = undefined;
     if (answer.code === 250) {

@@ -47,7 +47,6 @@ test('B13: the sender comes first, each recipient has its own answer, and DATA n
     assert.match((await client.command(`RCPT TO:<${address}>`)).text, /^250 2\.1\.5 /, address);
   }
   assert.equal((await client.command('DATA')).code, 354);
-  await client.quit();
 });
 
 test('B14: DATA is answered 354 and, once the message is stored, 250 with its id', async (t) => {
