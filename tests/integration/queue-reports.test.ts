@@ -140,6 +140,18 @@ test('a report whose sender is gone as well ends bounced, without another', asyn
   assert.equal((await mail.deliveries.list({}, { limit: 10 })).length, 2);
 });
 
+test('the sender is told also when the body of the failed message is lost', async (t) => {
+  const large = `Subject: large\r\n\r\n${'x'.repeat(400_000)}\r\n`;
+  const { mail, alice, messageId } = await expiredDelivery(t, { raw: large });
+  const body = (await mail.spool.read([messageId])).get(messageId)?.body;
+  assert.ok(body?.kind === 'blob');
+  await mail.blobs.remove(body.ref);
+  await expire(mail);
+  await reporterOf(mail).round(new AbortController().signal);
+  await finish(mail, messageId);
+  assert.equal((await mail.inbox(alice)).length, 1);
+});
+
 test('a sender who is unknown here is not told, and the delivery ends all the same', async (t) => {
   const { mail, messageId } = await expiredDelivery(t, { sender: 'nobody@example.test' });
   await expire(mail);

@@ -4,6 +4,7 @@ import { buildTargets, priorities, type ResolvedRecipient } from '../../../libs/
 import { type Blobs, inlineLimitBytes } from '../../../libs/blobs/port.ts';
 import type { DeliveryRow } from '../../../libs/delivery/row.ts';
 import { buildDsn, type RecipientReport } from '../../../libs/mail/report/build-dsn.ts';
+import { NotFound } from '../../../libs/store/errors.ts';
 import type { AcceptedMessage, Body, SpooledMessage } from '../../../libs/store/ports/spool.ts';
 
 export interface ReportRequest {
@@ -86,12 +87,16 @@ function recipientReport(row: DeliveryRow): RecipientReport {
   };
 }
 
-/** All of the message when it may be returned whole, else enough for every header that ingress lets in. */
+/** All of the message when it may be returned whole, else enough for every header that ingress lets in. Nothing when it is lost: the sender is told all the same. */
 async function beginningOf({ body, sizeBytes }: SpooledMessage, blobs: Blobs): Promise<Uint8Array> {
   if (body.kind === 'inline') return body.bytes;
   const end = Math.min(sizeBytes, maxReadBytes);
   const chunks: Uint8Array[] = [];
-  for await (const chunk of blobs.read(body.ref, { start: 0, end })) chunks.push(chunk);
+  try {
+    for await (const chunk of blobs.read(body.ref, { start: 0, end })) chunks.push(chunk);
+  } catch (error) {
+    if (!(error instanceof NotFound)) throw error;
+  }
   return Buffer.concat(chunks);
 }
 
