@@ -80,6 +80,24 @@ describe('quotas on their way to the mailboxes', () => {
     assert.equal(await limit(id), 2);
   });
 
+  it('an account that is removed meanwhile, or can’t be written, keeps no other from its quota', async () => {
+    const ids = (await Promise.all([4, 5, 6, 7].map(addAccount))).sort();
+    const [removed = '', broken = '', ...others] = ids;
+    await open(async (id) => {
+      if (id === removed) await store.directoryAdmin.removeAccount(id, 2);
+      if (id === broken) throw new Error('this row can’t be written');
+    })();
+    for (const id of others) assert.ok((await limit(id)) !== undefined && (await limit(id)) !== null);
+    assert.equal(await limit(removed), undefined, 'the mailboxes of a removed account aren’t made again');
+    const left = await store.directoryAdmin.uncopiedQuotas(10);
+    assert.deepEqual(
+      left.map(({ accountId }) => accountId),
+      [broken],
+    );
+    await open()();
+    assert.ok((await limit(broken)) !== undefined);
+  });
+
   it('what could not be written is written by the next run', async () => {
     const id = await addAccount(3);
     await open(() => Promise.reject(new StoreUnavailable('away')))();

@@ -200,6 +200,8 @@ export function messageCases(use: () => Courier): void {
     await assert.rejects(mailboxes.get(accountId, ids[1]!), NotFound);
     assert.equal((await mailboxes.usage([accountId])).size, 0);
     assert.equal(await mailboxes.removeAccount(accountId, 2), 0);
+    await assert.rejects(mailboxes.setQuota(accountId, { bytes: 1, messages: null }), NotFound);
+    assert.equal((await mailboxes.usage([accountId])).size, 0, 'a quota that comes late doesn’t make it again');
   });
 
   it('usage leaves out accounts that nobody knows, and limits go back to none', async () => {

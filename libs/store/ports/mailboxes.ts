@@ -54,7 +54,7 @@ export interface Mailboxes {
 
   /** Use of the named accounts; unknown ones are missing. */
   usage(accountIds: readonly string[]): Promise<ReadonlyMap<string, QuotaUse>>;
-  /** Copies the account's limits here, where deliver checks them; creates the account's mailboxes when missing. */
+  /** Copies the account's limits here, where deliver checks them; creates the account's mailboxes when missing. NotFound for a removed account. */
   setQuota(accountId: string, quota: { bytes: number | null; messages: number | null }): Promise<void>;
   /** The account is gone: its messages go; later deliveries to it are deferred. Bounded: call again until it answers 0. */
   removeAccount(accountId: string, limit: number): Promise<number>;
