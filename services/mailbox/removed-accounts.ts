@@ -1,5 +1,6 @@
 import type { Bus } from '../../libs/bus/port.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
+import { isStoreTrouble } from '../../libs/store/errors.ts';
 import type { Directory } from '../../libs/store/ports/directory.ts';
 import type { Mailboxes } from '../../libs/store/ports/mailboxes.ts';
 
@@ -15,18 +16,35 @@ const accountsPerSweep = 100;
 const messagesPerCall = 500;
 const reportTimeoutMs = 5_000;
 
-/** Removes the mail of accounts that are gone, then tells auth, which names them until it has heard so. Safe to repeat at any point. */
-export async function sweepRemovedAccounts(
-  { bus, directory, mailboxes, log }: RemovedAccountsDeps,
-  signal: AbortSignal,
-): Promise<void> {
+/**
+ * Removes the mail of accounts that are gone, then tells auth, which names them until it has heard so. Safe to repeat at any point. An account that can't be
+ * removed doesn't keep the others.
+ */
+export async function sweepRemovedAccounts(deps: RemovedAccountsDeps, signal: AbortSignal): Promise<void> {
+  const { bus, directory, log } = deps;
   for (const { id } of await directory.removedAccounts(accountsPerSweep)) {
-    let messages = 0;
-    for (let removed = messagesPerCall; removed > 0; messages += removed) {
-      if (signal.aborted) return;
-      removed = await mailboxes.removeAccount(id, messagesPerCall);
-    }
+    const messages = await removeMail(deps, id, signal);
+    if (signal.aborted) return;
+    if (messages === 'failed') continue;
     await bus.request('account.purged', { id }, { timeoutMs: reportTimeoutMs, signal });
     log.info({ accountId: id, messages }, 'the mail of a removed account is gone');
+  }
+}
+
+/** How many messages went. */
+async function removeMail(
+  { mailboxes, log }: RemovedAccountsDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<number | 'failed'> {
+  let messages = 0;
+  try {
+    for (let removed = messagesPerCall; removed > 0 && !signal.aborted; messages += removed)
+      removed = await mailboxes.removeAccount(id, messagesPerCall);
+    return messages;
+  } catch (err) {
+    if (isStoreTrouble(err)) throw err;
+    log.error({ err, accountId: id }, 'the mail of a removed account could not be removed; the next sweep tries again');
+    return 'failed';
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { unreadListing } from '../../libs/mail/parse-pool/listing.ts';
+import { sweepRemovedAccounts } from '../../services/mailbox/removed-accounts.ts';
 import { until } from '../support/until.ts';
 import { openMailSystem } from './mail-system.ts';
 
@@ -233,4 +234,20 @@ test('an account that is removed loses its mail, and auth hears of it', async (t
   const late = await mail.accept([alice]);
   await until('what comes later waits', waitMs, async () => (await mail.states(late))[0] === 'deferred');
   assert.match((await mail.deliveries.ofMessage(late))[0]?.lastReply ?? '', /^450 4\.2\.1 /);
+});
+
+test('a removed account whose mail can’t be removed keeps no other from being removed', async (t) => {
+  const mail = await openMailSystem(t);
+  const [broken, gone] = [await mail.addAccount('broken'), await mail.addAccount('gone')];
+  for (const id of [broken, gone]) await mail.directoryAdmin.removeAccount(id, mail.clock.nowMs());
+  const removeAccount = async (id: string, limit: number): Promise<number> => {
+    if (id === broken) throw new Error('a row can’t be read');
+    return mail.mailboxes.removeAccount(id, limit);
+  };
+  await sweepRemovedAccounts({ ...mail, mailboxes: { removeAccount } }, new AbortController().signal);
+  const left = await mail.directory.removedAccounts(10);
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    [broken],
+  );
 });
