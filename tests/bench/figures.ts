@@ -5,6 +5,8 @@ export interface Options {
   sessions: number;
   bytes: number;
   rounds: number;
+  /** Messages of the large mailbox. */
+  large: number;
 }
 
 export interface Figures {

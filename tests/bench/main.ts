@@ -1,11 +1,15 @@
 import { parseArgs } from 'node:util';
 import { benchAccept } from './accept.ts';
+import { benchList } from './list.ts';
 import { benchMailbox } from './mailbox.ts';
+import { benchMemory } from './memory.ts';
 
-/** `npm run bench -- NAME [--messages N] [--sessions N] [--bytes N] [--rounds N]`: prints rates, costs and ratios; asserts nothing. */
+/** `npm run bench -- NAME [--messages N] [--sessions N] [--bytes N] [--rounds N] [--large N]`: prints rates, costs and ratios; asserts nothing. */
 const benchmarks: Readonly<Record<string, (options: Parameters<typeof benchAccept>[0]) => Promise<void>>> = {
   accept: benchAccept,
   mailbox: benchMailbox,
+  list: benchList,
+  memory: benchMemory,
 };
 
 const { values, positionals } = parseArgs({
@@ -15,12 +19,13 @@ const { values, positionals } = parseArgs({
     sessions: { type: 'string', default: '20' },
     bytes: { type: 'string', default: '4096' },
     rounds: { type: 'string', default: '3' },
+    large: { type: 'string', default: '1000000' },
   },
 });
 const benchmark = benchmarks[positionals[0] ?? ''];
 if (benchmark === undefined) {
   console.error(
-    `npm run bench -- ${Object.keys(benchmarks).join('|')} [--messages N] [--sessions N] [--bytes N] [--rounds N]`,
+    `npm run bench -- ${Object.keys(benchmarks).join('|')} [--messages N] [--sessions N] [--bytes N] [--rounds N] [--large N]`,
   );
   process.exitCode = 2;
 } else {
@@ -29,5 +34,6 @@ if (benchmark === undefined) {
     sessions: Number(values.sessions),
     bytes: Number(values.bytes),
     rounds: Number(values.rounds),
+    large: Number(values.large),
   });
 }
