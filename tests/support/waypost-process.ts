@@ -52,7 +52,7 @@ export async function startWaypost(
     WAYPOST_LOG_LEVEL: 'warn',
     ...environment,
   };
-  let child: ChildProcess;
+  let child: ChildProcess | undefined;
   let stdout = '';
   let stderr = '';
 
@@ -74,6 +74,7 @@ export async function startWaypost(
   }
 
   async function end(signal: NodeJS.Signals): Promise<number | null> {
+    if (child === undefined) return null;
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
     const ended = once(child, 'exit');
     child.kill(signal);
@@ -81,14 +82,27 @@ export async function startWaypost(
     return child.exitCode;
   }
 
-  await start();
+  const remove = (): void => rmSync(dataDir, { recursive: true, force: true });
+  // A test that ends without disposing leaves neither a process nor data.
+  const abandon = (): void => {
+    child?.kill('SIGKILL');
+    remove();
+  };
+  process.once('exit', abandon);
+  try {
+    await start();
+  } catch (error) {
+    await end('SIGKILL');
+    remove();
+    throw error;
+  }
   return {
     ports,
     api: `http://127.0.0.1:${ports.http}`,
     dataDir,
     admin: { address: 'admin@example.test', password: adminPassword },
     get pid() {
-      return child.pid!;
+      return child!.pid!;
     },
     stdout: () => stdout,
     stderr: () => stderr,
@@ -96,8 +110,9 @@ export async function startWaypost(
     terminate: () => end('SIGTERM'),
     restart: start,
     async dispose() {
+      process.off('exit', abandon);
       await end('SIGKILL');
-      rmSync(dataDir, { recursive: true, force: true });
+      remove();
     },
   };
 }
