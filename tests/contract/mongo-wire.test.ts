@@ -199,6 +199,7 @@ async function useAll(store: MongoStore): Promise<void> {
     { error: '550' },
     { acceptedBefore: now + hourMs },
     { sender: 'sender@remote.example', state: 'queued' as const, error: 'x', acceptedBefore: now + hourMs },
+    { sender: 'sender@remote.example', recipient: 'user0@example.test', domain: 'example.test' },
   ];
   for (const filter of filters) {
     await deliveries.list(filter, page);

@@ -95,27 +95,9 @@ export const indexes: readonly Index[] = [
   },
   {
     collection: 'deliveries',
-    name: 'deliveries_sender',
-    key: { sender: 1, _id: 1 },
-    useCase: 'the queue API by sender',
-  },
-  {
-    collection: 'deliveries',
-    name: 'deliveries_recipient',
-    key: { recipient: 1, _id: 1 },
-    useCase: 'the queue API by recipient',
-  },
-  {
-    collection: 'deliveries',
-    name: 'deliveries_domain',
-    key: { domain: 1, _id: 1 },
-    useCase: 'the queue API by domain',
-  },
-  {
-    collection: 'deliveries',
-    name: 'deliveries_destination',
-    key: { destination: 1, _id: 1 },
-    useCase: 'the queue API by destination',
+    name: 'deliveries_terms',
+    key: { terms: 1, _id: 1 },
+    useCase: 'the queue API by sender, recipient, domain and destination',
   },
   {
     collection: 'deliveries',

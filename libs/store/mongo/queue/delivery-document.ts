@@ -17,8 +17,8 @@ export interface DeliveryDocument extends Omit<DeliveryRow, 'id'> {
   _id: string;
   /** Whose owner reports its failure. */
   messagePartition: number;
-  /** The recipient's domain, for the filter of the queue API. */
-  domain: string;
+  /** What the queue API finds it by: see `termOf`. One index for all of them, since each index costs every update, changed or not. */
+  terms: readonly string[];
   /** The last claim: it outlives the lease, so that an outcome that is told twice is known again. */
   claim?: Claim;
   /** By the store's clock, of a leased row. */
@@ -59,7 +59,7 @@ export function newDelivery(
     messagePartition: partitionOfMessage(messageId),
     ...target,
     partition: partitionOf(target.destination),
-    domain: domainOf(target),
+    terms: termsOf(target, sender),
     sender,
     sizeBytes,
     state: 'queued',
@@ -130,6 +130,16 @@ export function marksOf(standing: DeliveryStanding, dueAt: number, now: number):
 const isOwed = (state: DeliveryState): boolean => state === 'failed' || state === 'reporting';
 
 const documentId = (messageId: string, n: number): string => `${messageId}/${String(n).padStart(4, '0')}`;
+
+function termsOf(target: Target, sender: string): string[] {
+  const { recipient, destination } = target;
+  return Object.entries({ sender, recipient, destination, domain: domainOf(target) }).map(([field, value]) =>
+    termOf(field, value),
+  );
+}
+
+/** A field of the queue API's filters with its value. */
+export const termOf = (field: string, value: string): string => `${field} ${value}`;
 
 function domainOf(target: Target): string {
   if (target.kind === 'remote') return target.destination;

@@ -3,7 +3,14 @@ import type { DeliveryRow } from '../../../delivery/row.ts';
 import type { DeliveryFilter } from '../../ports/deliveries.ts';
 import type { MongoDatabase } from '../database.ts';
 import { asStoreErrors } from '../write-errors.ts';
-import { type DeliveryDocument, documentIdOf, statesWithIndex, toRow, withoutTrace } from './delivery-document.ts';
+import {
+  type DeliveryDocument,
+  documentIdOf,
+  statesWithIndex,
+  termOf,
+  toRow,
+  withoutTrace,
+} from './delivery-document.ts';
 
 /** Newest first. Each filter has its index, in the order of the list; what remains is looked at row by row. */
 export function list(
@@ -26,11 +33,12 @@ export function list(
   });
 }
 
-function conditionsOf(
-  { acceptedBefore, error, ...equal }: DeliveryFilter,
-  below: string | undefined,
-): Filter<DeliveryDocument> {
-  const conditions: Filter<DeliveryDocument> = { ...equal };
+function conditionsOf(filter: DeliveryFilter, below: string | undefined): Filter<DeliveryDocument> {
+  const { acceptedBefore, error, state } = filter;
+  const conditions: Filter<DeliveryDocument> = {};
+  const terms = termsOf(filter);
+  if (terms.length > 0) conditions.terms = { $all: terms };
+  if (state !== undefined) conditions.state = state;
   if (below !== undefined) conditions._id = { $lt: below };
   if (acceptedBefore !== undefined) conditions.acceptedAt = { $lt: acceptedBefore };
   if (error !== undefined) {
@@ -40,12 +48,16 @@ function conditionsOf(
   return conditions;
 }
 
-/** By name, so that the server isn't tempted to sort. The narrowest that is likely comes first. */
+/** The one that is likely to be the narrowest comes first: the index is walked by it. */
+function termsOf({ recipient, sender, destination, domain }: DeliveryFilter): string[] {
+  return Object.entries({ recipient, sender, destination, domain }).flatMap(([field, value]) =>
+    value === undefined ? [] : termOf(field, value),
+  );
+}
+
+/** By name, so that the server isn't tempted to sort. */
 function indexOf(filter: DeliveryFilter): string {
-  if (filter.recipient !== undefined) return 'deliveries_recipient';
-  if (filter.sender !== undefined) return 'deliveries_sender';
-  if (filter.destination !== undefined) return 'deliveries_destination';
-  if (filter.domain !== undefined) return 'deliveries_domain';
+  if (termsOf(filter).length > 0) return 'deliveries_terms';
   if (filter.state !== undefined && statesWithIndex.includes(filter.state)) return 'deliveries_state';
   // Sorted in memory: no more rows than the workers hold.
   if (filter.state === 'leased') return 'deliveries_leased';
