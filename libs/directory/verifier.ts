@@ -23,6 +23,11 @@ export type Via = 'smtp' | 'http' | 'imap' | 'pop3';
 export interface Verifier {
   password(login: { username: string; password: string; remoteAddress: string; via: Via }): Promise<Verified>;
   token(login: { token: string; remoteAddress: string; via: Via }): Promise<Verified>;
+  /**
+   * Whether what was verified once is still good: the account is enabled, its credentials are the same and a token hasn't run out. For what lasts longer than
+   * a request: a session, a stream. At most 2 s old. Rejects with StoreUnavailable.
+   */
+  isGood(identity: Pick<Identity, 'accountId' | 'credentialVersion' | 'expiresAt'>): Promise<boolean>;
 }
 
 export interface VerifierOptions {
@@ -44,6 +49,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       checks.check(['token', login.token], login.remoteAddress, () =>
         bus.request('auth.token', login, { timeoutMs: askTimeoutMs }),
       ),
+    isGood: (identity) => checks.isGood(identity),
   };
 }
 
@@ -79,7 +85,7 @@ class CachedChecks {
   async check(credential: readonly string[], remoteAddress: string, ask: () => Promise<Verified>): Promise<Verified> {
     const key = this.#keyOf(credential);
     const known = this.#good.get(key);
-    if (known !== undefined && (await this.#isGood(known))) {
+    if (known !== undefined && (await this.isGood(known))) {
       this.#results.inc({ result: 'cached' });
       return { ok: true, identity: known };
     }
@@ -88,9 +94,11 @@ class CachedChecks {
     return pending;
   }
 
-  async #isGood(identity: Identity): Promise<boolean> {
+  async isGood(identity: Pick<Identity, 'accountId' | 'credentialVersion' | 'expiresAt'>): Promise<boolean> {
     if (identity.expiresAt !== undefined && identity.expiresAt <= this.#clock.nowMs()) return false;
-    return (await this.#versions.of(identity.accountId)) === identity.credentialVersion;
+    const version = await this.#versions.of(identity.accountId);
+    // One that was read before the credential was verified is lower: versions only rise.
+    return version !== undefined && version <= identity.credentialVersion;
   }
 
   #begin(key: string, network: string, ask: () => Promise<Verified>): Promise<Verified> {

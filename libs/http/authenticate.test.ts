@@ -21,6 +21,7 @@ const verifier: Verifier = {
       ? { ok: true, identity }
       : { ok: false, reason: 'invalid' };
   },
+  isGood: async () => true,
   token: async ({ token }) => (token === 'wp_good' ? { ok: true, identity } : { ok: false, reason: 'invalid' }),
 };
 

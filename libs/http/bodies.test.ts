@@ -46,7 +46,7 @@ before(async () => {
   const router = mountRoutes(routes, {
     authenticate: ({ headers: { authorization } }) => {
       if (authorization === undefined) throw problem('unauthenticated');
-      return { accountId: authorization, address: '', admin: false, scopes: [] };
+      return { accountId: authorization, address: '', admin: false, scopes: [], credentialVersion: 1 };
     },
     log,
     metrics,

@@ -8,6 +8,9 @@ export interface Caller {
   address: string;
   admin: boolean;
   scopes: readonly string[];
+  /** With these a Verifier says whether the credentials are still good, for what lasts longer than a request. */
+  credentialVersion: number;
+  expiresAt?: number | undefined;
 }
 
 export const scopes = [

@@ -16,7 +16,7 @@ import { startHttpServer } from './server.ts';
 import type { HttpServer } from './server.ts';
 
 const base = { summary: '', tags: ['test'], replies: { 200: { description: '' } } } as const;
-const alice: Caller = { accountId: 'a', address: 'alice@example.test', admin: false, scopes: [] };
+const alice: Caller = { accountId: 'a', address: 'alice@example.test', admin: false, scopes: [], credentialVersion: 1 };
 
 const routes: Route[] = [
   defineRoute({

@@ -39,9 +39,9 @@ export async function authenticate(
       ? new AuthRefused(454, '4.7.0 Too many failed logins, try again later')
       : invalid();
   }
-  const { accountId, address, scopes } = verified.identity;
+  const { scopes } = verified.identity;
   if (scopes.length > 0 && !scopes.includes(submissionScope)) throw invalid();
-  return { user: new AuthenticatedUser(accountId, address) };
+  return { user: new AuthenticatedUser(verified.identity) };
 }
 
 const invalid = (): AuthRefused => new AuthRefused(535, '5.7.8 Authentication credentials invalid');

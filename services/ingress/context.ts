@@ -22,7 +22,7 @@ export interface IngressContext {
   log: Logger;
   metrics: IngressMetrics;
   resolver: AddressResolver;
-  verifier: Pick<Verifier, 'password'>;
+  verifier: Pick<Verifier, 'password' | 'isGood'>;
   senderRights: SenderRights;
   accept: AcceptDeps;
   ranks: Ranks;

@@ -24,6 +24,7 @@ export async function mailCommand(
   if (!context.gate.open) return reply(451, '4.3.0', 'The store takes no mail now, try again later');
   return (
     authenticationNeeded(state) ??
+    (await authenticationEnded(state, context)) ??
     parameterFault(command, state, context.maxMessageBytes) ??
     pathFault(command) ??
     (await ownershipFault(command.path, state, context)) ??
@@ -48,6 +49,12 @@ function authenticationNeeded({ kind, secure, user }: MailState): Reply | undefi
   return secure
     ? reply(530, '5.7.0', 'Authentication required')
     : reply(530, '5.7.0', 'Must issue a STARTTLS command first');
+}
+
+/** A session outlives a password change, an account that was disabled or removed. */
+async function authenticationEnded({ user }: MailState, { verifier }: IngressContext): Promise<Reply | undefined> {
+  if (user === undefined || (await verifier.isGood(user.identity))) return undefined;
+  return reply(535, '5.7.8', 'The credentials of this session are good no more, connect again');
 }
 
 function parameterFault({ params }: PathCommand, state: MailState, maxMessageBytes: number): Reply | undefined {

@@ -45,7 +45,7 @@ export interface IngressDeps {
   mailboxes?: Pick<Mailboxes, 'usage'>;
   tls: Certificates;
   /** One verifier can serve SMTP and HTTP; default one of its own. */
-  verifier?: Pick<Verifier, 'password'>;
+  verifier?: Pick<Verifier, 'password' | 'isGood'>;
   /** Default: limits.ts. */
   limits?: Partial<IngressLimits>;
 }

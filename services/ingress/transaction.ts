@@ -1,4 +1,5 @@
 import type { ResolvedRecipient } from '../../libs/accept/targets.ts';
+import type { Identity } from '../../libs/bus/requests.ts';
 
 /** A mail transaction from its MAIL to the reply after its data (RFC 5321 §3.3). */
 export interface Transaction {
@@ -16,9 +17,12 @@ export interface Transaction {
 export class AuthenticatedUser {
   readonly accountId: string;
   readonly address: string;
+  /** As it was verified: asked about again with each transaction. */
+  readonly identity: Identity;
 
-  constructor(accountId: string, address: string) {
-    this.accountId = accountId;
-    this.address = address;
+  constructor(identity: Identity) {
+    this.accountId = identity.accountId;
+    this.address = identity.address;
+    this.identity = identity;
   }
 }

@@ -60,6 +60,7 @@ const administrator: Authenticate = () => ({
   address: 'admin@example.test',
   admin: true,
   scopes: [],
+  credentialVersion: 1,
 });
 
 export interface AcceptOptions {
