@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { partitionOf } from '../../libs/delivery/partition.ts';
 import { newId } from '../../libs/runtime/ids.ts';
-import { OutcomeUnknown, StoreUnavailable } from '../../libs/store/errors.ts';
+import { OutcomeUnknown, StoreFull, StoreUnavailable } from '../../libs/store/errors.ts';
 import { type MongoStore, openMongoStore } from '../../libs/store/mongo/open.ts';
 import type { LocalDelivery } from '../../libs/store/ports/mailboxes.ts';
 import { freshDatabase, mongoForFile, requireMongo } from '../backends/require.ts';
@@ -198,6 +198,20 @@ describe('MongoDB, when replies are lost', { skip: mongo.skip }, () => {
       [id],
     );
     await other.partitions.release({ owner: 'new', leases });
+  });
+
+  it('a disk that is nearly full takes no more mail, and what is there stays', async () => {
+    const full = await openMongoStore({
+      url: mongo.backend?.url ?? '',
+      database: other.database.db.databaseName,
+      fullShare: 0,
+    });
+    const message = makeMessage();
+    await other.spool.accept(message);
+    await assert.rejects(full.spool.accept(makeMessage()), StoreFull);
+    assert.equal(await full.spool.fanOut(message.messageId), true);
+    assert.equal((await full.spool.read([message.messageId])).size, 1);
+    await full.close();
   });
 
   it('two processes that deliver to the same accounts keep every message, in an order without gaps', async () => {

@@ -15,6 +15,7 @@ import { AcceptWriter } from './queue/accept-writer.ts';
 import { mongoDeliveries } from './queue/deliveries.ts';
 import { makePartitions, mongoPartitions } from './queue/partitions.ts';
 import { mongoSpool } from './queue/spool.ts';
+import { Room } from './room.ts';
 import { checkServer } from './server-check.ts';
 import { durable } from './transaction.ts';
 import { storeError } from './write-errors.ts';
@@ -47,6 +48,8 @@ export interface MongoStoreOptions {
   minimumVersion?: readonly [major: number, minor: number];
   /** How long an accept waits for its answer until its outcome counts as unknown. Default 10 s. */
   acceptDeadlineMs?: number;
+  /** Used share of a member's disk, 0 to 1, from which on nothing is accepted. Default 0.95. */
+  fullShare?: number;
   /** Emits events for each command, for tests. */
   monitorCommands?: boolean;
 }
@@ -59,7 +62,9 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<MongoS
     await checkServer(client, options.minimumVersion);
     const database = collectionsOf(client, options.database ?? databaseOf(options.url));
     const incarnation = await prepare(database);
-    return compose(database, incarnation, options);
+    const room = new Room(database.db, options.fullShare);
+    await room.look();
+    return compose(database, incarnation, room, options);
   } catch (error) {
     await client.close();
     throw storeError(error, false);
@@ -112,7 +117,7 @@ async function prepare(database: MongoDatabase): Promise<number> {
 
 const namespaceExists = 48;
 
-function compose(database: MongoDatabase, incarnation: number, options: MongoStoreOptions): MongoStore {
+function compose(database: MongoDatabase, incarnation: number, room: Room, options: MongoStoreOptions): MongoStore {
   const { log, metrics } = options;
   const probeId = `probe-${randomUUID()}`;
   const probeOnce = async (timeoutMs: number): Promise<boolean> => {
@@ -138,6 +143,7 @@ function compose(database: MongoDatabase, incarnation: number, options: MongoSto
   };
   const writer = new AcceptWriter({
     accepts: database.accepts,
+    isFull: () => room.isFull,
     probe: () => probeOnce(options.acceptDeadlineMs ?? probeTimeoutMs),
     onHealth: (healthy) => {
       if (healthy) log?.info('the store commits again');

@@ -1,5 +1,5 @@
 import type { Collection } from 'mongodb';
-import { OutcomeUnknown, StoreBusy, StoreUnavailable } from '../../errors.ts';
+import { OutcomeUnknown, StoreBusy, StoreFull, StoreUnavailable } from '../../errors.ts';
 import { durable, writeTimeoutMs } from '../transaction.ts';
 import { documentErrors, duplicateKey, storeError } from '../write-errors.ts';
 import type { AcceptDocument } from './accept-document.ts';
@@ -11,6 +11,8 @@ export interface AcceptWriterOptions {
   accepts: Collection<AcceptDocument>;
   /** True when a write commits to a majority. It never rejects. */
   probe: () => Promise<boolean>;
+  /** True when a member's disk is too full to take more. */
+  isFull: () => boolean;
   onHealth?: (healthy: boolean) => void;
   onBatch?: (batch: { size: number; seconds: number }) => void;
   /** Default 10 s. */
@@ -57,6 +59,7 @@ export class AcceptWriter {
       this.#probe();
       return Promise.reject(new StoreUnavailable('MongoDB is being probed after an unknown outcome'));
     }
+    if (this.#options.isFull()) return Promise.reject(new StoreFull('the disk of a member of MongoDB is nearly full'));
     const bytes = weightOf(document);
     if (this.#count >= maxWaiting || this.#bytes + bytes > maxWaitingBytes) {
       return Promise.reject(new StoreBusy('too much mail waits to be written'));
