@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'express';
 import type { Registry } from 'prom-client';
 import { Gauge } from 'prom-client';
@@ -19,18 +20,24 @@ export function eventStreams({
   bus,
   mailboxes,
   metrics,
+  pollIntervalMs = defaultPollIntervalMs,
 }: {
   bus: Bus;
-  mailboxes: Mailboxes;
+  mailboxes: Pick<Mailboxes, 'state'>;
   metrics: Registry;
+  pollIntervalMs?: number;
 }): EventStreams {
   const streams = new Map<string, Set<Stream>>();
   let count = 0;
   let subscription: Subscription | undefined;
   const gauge = new Gauge({ name: 'waypost_mailbox_event_streams', help: 'Open event streams.', registers: [metrics] });
-  const poll = setInterval(() => {
-    for (const ofAccount of streams.values()) for (const stream of ofAccount) void stream.look(true);
-  }, pollIntervalMs).unref();
+  const closing = new AbortController();
+  const polls = pollEvery(pollIntervalMs, closing.signal, async () => {
+    const all = [...streams.values()].flatMap((ofAccount) => [...ofAccount]);
+    // A few at a time: thousands of reads at once would leave no place for any other.
+    for (let at = 0; at < all.length && !closing.signal.aborted; at += polledAtOnce)
+      await Promise.all(all.slice(at, at + polledAtOnce).map((stream) => stream.look(true)));
+  });
 
   function add(accountId: string, stream: Stream): void {
     subscription ??= bus.subscribe(['mailbox.changed'], ({ data }) => {
@@ -70,6 +77,8 @@ export function eventStreams({
     handle: async ({ params, caller, request, response }) => {
       const accountId = accountOf(caller, params);
       const lastSeen = request.headers['last-event-id'];
+      // Gone while it was authenticated: `close` was long ago, and nothing would ever remove the stream.
+      if (response.closed) return 'handled';
       const stream = new Stream(
         response,
         () => mailboxes.state(accountId),
@@ -91,17 +100,27 @@ export function eventStreams({
   return {
     route,
     async close() {
-      clearInterval(poll);
+      closing.abort();
       await subscription?.close();
       for (const ofAccount of streams.values()) for (const stream of ofAccount) stream.end();
+      await polls;
     },
   };
 }
 
 /** How long a lost bus event can hide a change; also keeps the connection alive through proxies. */
-const pollIntervalMs = 15_000;
+const defaultPollIntervalMs = 15_000;
+const polledAtOnce = 16;
 const maxStreams = 5_000;
 const maxStreamsPerAccount = 20;
+
+async function pollEvery(intervalMs: number, signal: AbortSignal, poll: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    // It rejects when it is aborted, which the loop sees.
+    await sleep(intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+    if (!signal.aborted) await poll();
+  }
+}
 
 /** One connection. Only the newest state matters, so nothing is ever queued for a slow reader. */
 class Stream {
