@@ -5,6 +5,7 @@ import type { Blobs } from '../../libs/blobs/port.ts';
 import type { Bus, Subscription } from '../../libs/bus/port.ts';
 import type { Config } from '../../libs/config/load.ts';
 import { CachedResolver } from '../../libs/directory/cached-resolver.ts';
+import type { Verifier } from '../../libs/directory/verifier.ts';
 import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts';
 import type { ParsePool } from '../../libs/mail/parse-pool/parse-pool.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
@@ -52,6 +53,7 @@ export interface MailboxDeps {
   blobs: Blobs;
   parsePool: ParsePool;
   authenticate: Authenticate;
+  verifier: Pick<Verifier, 'isGood'>;
   bytes: HeldBytes;
   /** In [0, 1); default Math.random. */
   random?: () => number;

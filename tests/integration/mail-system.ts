@@ -148,6 +148,7 @@ export async function openMailSystem(t: TestContext) {
       bus,
       blobs,
       authenticate: administrator,
+      verifier: { isGood: async () => true },
       bytes: createHttpBytes(new Registry()),
       metrics: new Registry(),
     }),

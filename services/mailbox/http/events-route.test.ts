@@ -25,7 +25,7 @@ async function openStreams(
   const log = createLogger({ level: 'silent', service: 'test' });
   const bus = createMemoryBus({ source: '/waypost/test/1', clock: systemClock, log, metrics });
   const { admitted, state = async () => '1.1', ...poll } = options;
-  const streams = eventStreams({ bus, mailboxes: { state }, metrics, ...poll });
+  const streams = eventStreams({ bus, mailboxes: { state }, verifier: { isGood: async () => true }, metrics, ...poll });
   let asked = 0;
   const authenticate = async () => {
     asked++;

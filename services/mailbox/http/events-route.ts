@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import type { Registry } from 'prom-client';
 import { Gauge } from 'prom-client';
 import type { Bus, Subscription } from '../../../libs/bus/port.ts';
+import type { Verifier } from '../../../libs/directory/verifier.ts';
 import { problem } from '../../../libs/http/problem.ts';
 import { defineRoute, type Route } from '../../../libs/http/route.ts';
 import type { Mailboxes } from '../../../libs/store/ports/mailboxes.ts';
@@ -19,10 +20,12 @@ export interface EventStreams {
 export function eventStreams({
   bus,
   mailboxes,
+  verifier,
   metrics,
   pollIntervalMs = defaultPollIntervalMs,
 }: {
   bus: Bus;
+  verifier: Pick<Verifier, 'isGood'>;
   mailboxes: Pick<Mailboxes, 'state'>;
   metrics: Registry;
   pollIntervalMs?: number;
@@ -76,12 +79,13 @@ export function eventStreams({
     },
     handle: async ({ params, caller, request, response }) => {
       const accountId = accountOf(caller, params);
+      if (request.method === 'HEAD') return { status: 200, headers: { 'content-type': 'text/event-stream' } };
       const lastSeen = request.headers['last-event-id'];
       // Gone while it was authenticated: `close` was long ago, and nothing would ever remove the stream.
       if (response.closed) return 'handled';
       const stream = new Stream(
         response,
-        () => mailboxes.state(accountId),
+        { state: () => mailboxes.state(accountId), isAllowed: () => verifier.isGood(caller) },
         typeof lastSeen === 'string' ? lastSeen : undefined,
       );
       add(accountId, stream);
@@ -108,7 +112,7 @@ export function eventStreams({
   };
 }
 
-/** How long a lost bus event can hide a change; also keeps the connection alive through proxies. */
+/** How long a lost bus event can hide a change, and a stream outlive its credentials; also keeps the connection alive through proxies. */
 const defaultPollIntervalMs = 15_000;
 const polledAtOnce = 16;
 const maxStreams = 5_000;
@@ -122,22 +126,27 @@ async function pollEvery(intervalMs: number, signal: AbortSignal, poll: () => Pr
   }
 }
 
+interface StreamedAccount {
+  state(): Promise<string>;
+  isAllowed(): Promise<boolean>;
+}
+
 /** One connection. Only the newest state matters, so nothing is ever queued for a slow reader. */
 class Stream {
   readonly #response: Response;
-  readonly #state: () => Promise<string>;
+  readonly #account: StreamedAccount;
   #sent: string | undefined;
   #looking = false;
   #again = false;
 
-  constructor(response: Response, state: () => Promise<string>, sent: string | undefined) {
+  constructor(response: Response, account: StreamedAccount, sent: string | undefined) {
     this.#response = response;
-    this.#state = state;
+    this.#account = account;
     this.#sent = sent;
   }
 
-  /** Reads the state and tells it when it is new. `alive`: says something in any case. */
-  async look(alive: boolean): Promise<void> {
+  /** Reads the state and tells it when it is new. A poll also says something in any case, and ends the stream of a reader that may read no more. */
+  async look(poll: boolean): Promise<void> {
     if (this.#looking) {
       this.#again = true;
       return;
@@ -146,7 +155,7 @@ class Stream {
     try {
       do {
         this.#again = false;
-        await this.#tell(alive);
+        await this.#tell(poll);
       } while (this.#again);
     } catch {
       // The store is away: the stream ends, and the client comes back with Last-Event-ID.
@@ -160,13 +169,14 @@ class Stream {
     this.#response.end();
   }
 
-  async #tell(alive: boolean): Promise<void> {
+  async #tell(poll: boolean): Promise<void> {
+    if (poll && !(await this.#account.isAllowed())) this.end();
     if (this.#response.writableNeedDrain || this.#response.writableEnded) return;
-    const state = await this.#state();
+    const state = await this.#account.state();
     if (state !== this.#sent) {
       this.#sent = state;
       this.#response.write(`event: state\nid: ${state}\ndata: ${JSON.stringify({ state })}\n\n`);
-    } else if (alive) {
+    } else if (poll) {
       this.#response.write(': still here\n\n');
     }
   }

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Bus } from '../../../libs/bus/port.ts';
+import type { Verifier } from '../../../libs/directory/verifier.ts';
 import type { Route } from '../../../libs/http/route.ts';
 import { changesRoute } from './changes-route.ts';
 import { downloadRoutes } from './download-routes.ts';
@@ -14,6 +15,7 @@ import { sendRoute } from './send-route.ts';
 export interface MailboxHttpDeps extends OutboxDeps {
   bus: Bus;
   metrics: Registry;
+  verifier: Pick<Verifier, 'isGood'>;
 }
 
 /** The mailbox API: everything under an account but the account itself. `close` ends the event streams. */
