@@ -83,6 +83,7 @@ async function answer(
   request: Request,
   response: Response,
 ): Promise<Reply | 'handled'> {
+  if (route.method !== 'get') refuseForeignPages(request);
   const caller = route.access === 'public' ? undefined : await options.authenticate(request, response);
   if (caller !== undefined) checkRights(route, caller);
   const params = route.params === undefined ? undefined : check(route.params, 'path', request.params);
@@ -100,6 +101,17 @@ async function answer(
       return signalOf(response);
     },
   });
+}
+
+/**
+ * A page of another site can make a browser send a request with the credentials that it keeps, if it is one without a body of ours; the browser says so
+ * (Fetch Metadata §2.2). What is no browser doesn't send the header.
+ */
+function refuseForeignPages(request: Request): void {
+  const site = request.headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') {
+    throw problem('forbidden', 'changes are not taken from pages of another site');
+  }
 }
 
 function checkRights(route: Route, caller: Caller): void {

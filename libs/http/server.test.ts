@@ -234,10 +234,22 @@ test('nothing is looked at before the caller is known', async (t) => {
   assert.equal((await fetch(url('/api/v1/things/12345678901?limit=x'))).status, 401);
 });
 
+test('a page of another site changes nothing with credentials that the browser keeps', async () => {
+  const status = async (method: string, site?: string): Promise<number> => {
+    const headers = { ...json, ...(site === undefined ? {} : { 'sec-fetch-site': site }) };
+    const init = { method, headers, ...(method === 'POST' ? { body: '{"name":"x"}' } : {}) };
+    return (await fetch(url('/api/v1/things/7'), init)).status;
+  };
+  for (const site of ['cross-site', 'same-site', 'made up']) assert.equal(await status('POST', site), 403, site);
+  for (const site of ['same-origin', 'none', undefined]) assert.equal(await status('POST', site), 200, site);
+  assert.equal(await status('GET', 'cross-site'), 200);
+});
+
 test('answers tell browsers to keep, guess and frame nothing', async () => {
   const { headers } = await fetch(url('/api/v1/things/7'));
   assert.equal(headers.get('x-content-type-options'), 'nosniff');
   assert.equal(headers.get('cache-control'), 'no-store');
+  assert.equal(headers.get('cross-origin-resource-policy'), 'same-origin');
   assert.match(headers.get('content-security-policy') ?? '', /default-src 'none'/);
   assert.equal(headers.get('x-powered-by'), null);
 });
