@@ -10,7 +10,7 @@ export class UnsuitableServer extends Error {
   }
 }
 
-export const oldestServer: readonly [major: number, minor: number] = [6, 0];
+const oldestServer: readonly [major: number, minor: number] = [6, 0];
 
 /**
  * A standalone server has no majority, no transactions, and can lose acknowledged writes when it is killed: @throws UnsuitableServer for it, and for one

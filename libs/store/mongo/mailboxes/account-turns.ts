@@ -8,11 +8,6 @@ export class AccountTurns {
   readonly #last = new Map<string, Promise<void>>();
   #many = 0;
 
-  /** Changes that wait or run. */
-  get load(): number {
-    return this.#many;
-  }
-
   async run<T>(accountIds: readonly string[], work: () => Promise<T>): Promise<T> {
     if (this.#many >= maxWaiting) throw new StoreBusy('too many changes wait for their account');
     this.#many += 1;

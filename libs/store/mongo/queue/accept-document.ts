@@ -33,7 +33,7 @@ export interface AcceptDocument {
 }
 
 /** A new body is looked at after a day. */
-export const firstCheckMs = 24 * 3_600_000;
+const firstCheckMs = 24 * 3_600_000;
 
 export function acceptDocument(message: AcceptedMessage): AcceptDocument {
   const { messageId, acceptedAt, envelope, source, trace, body, sizeBytes, sha256, targets, idempotency } = message;

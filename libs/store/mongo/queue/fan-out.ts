@@ -1,4 +1,5 @@
 import type { Collection } from 'mongodb';
+import { StoreBusy } from '../../errors.ts';
 import type { AcceptedMessage } from '../../ports/spool.ts';
 import { durable } from '../transaction.ts';
 import { asStoreErrors, documentErrors, duplicateKey, storeError } from '../write-errors.ts';
@@ -41,6 +42,7 @@ export class FanOut {
 
   /** False when there is no such message. */
   complete(messageId: string): Promise<boolean> {
+    if (this.#waiting.length >= maxWaiting) return Promise.reject(new StoreBusy('too many messages wait for fan-out'));
     return new Promise<boolean>((resolve, reject) => {
       this.#waiting.push({ messageId, resolve, reject });
       queueMicrotask(() => void this.#drain());
@@ -130,6 +132,8 @@ export class FanOut {
   }
 }
 
+/** Past it the sweep does it. */
+const maxWaiting = 10_000;
 const maxBatch = 500;
 const maxRows = 1_000;
 /** Past it the rows are made from what was stored. */
