@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { type Config, loadConfig } from '../../libs/config/load.ts';
 import { apiCaller, ApiProblem, ApiUnreachable } from './api-caller.ts';
 import { type Command, type CommandContext, UsageError } from './command.ts';
 import { commands } from './commands/index.ts';
@@ -78,7 +79,7 @@ function contextOf(command: Command, argv: readonly string[]): CommandContext {
     flag: (name) => all[name] === true,
     api: () =>
       apiCaller({
-        url: text('api') ?? process.env['WAYPOST_API_URL'] ?? 'http://127.0.0.1:8080',
+        url: text('api') ?? apiSettings().apiUrl,
         authorization: authorizationOf(text),
       }),
     output: createOutput(all['json'] === true, (line) => console.log(line)),
@@ -94,8 +95,14 @@ function authorizationOf(option: (name: string) => string | undefined): string |
     if (password === undefined) throw new UsageError('--user needs --password or --password-file');
     return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   }
-  const token = option('token') ?? process.env['WAYPOST_API_TOKEN'];
+  const token = option('token') ?? apiSettings().apiToken;
   return token === undefined ? undefined : `Bearer ${token}`;
+}
+
+/** Only its own settings: those of a server that is started from the same environment are not its business. */
+function apiSettings(): Pick<Config, 'apiUrl' | 'apiToken'> {
+  const names = ['WAYPOST_API_URL', 'WAYPOST_API_TOKEN', 'WAYPOST_API_TOKEN_FILE'];
+  return loadConfig(Object.fromEntries(names.map((name) => [name, process.env[name]])));
 }
 
 /** Errors of node:util parseArgs: an unknown option, a value that is missing. */

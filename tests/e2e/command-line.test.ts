@@ -143,6 +143,10 @@ describe('the command line', () => {
     const listed = await run(['list', '--mailbox', 'sent', '--json'], { WAYPOST_API_TOKEN: made.token });
     assert.equal(listed.code, 0, listed.stderr);
     assert.ok(JSON.parse(listed.stdout).length >= 1);
+    const file = join(folder, 'token');
+    writeFileSync(file, `${made.token}\n`);
+    const byFile = await run(['list', '--json'], { WAYPOST_API_TOKEN: '', WAYPOST_API_TOKEN_FILE: file });
+    assert.deepEqual([byFile.code, byFile.stderr], [0, '']);
     const refused = await run(['send', '--to', ben.address], { WAYPOST_API_TOKEN: made.token });
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /scope/);
