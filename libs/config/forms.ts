@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { isIP } from 'node:net';
+import { minPasswordLength, newPassword } from '../directory/password-policy.ts';
 
 /** The forms that values of the environment have: each reads text, and says in words what it expects. */
 export interface Form<T> {
@@ -27,6 +28,13 @@ export interface Route {
 
 export const text = (expected: string, pattern = /^.{1,4096}$/s) =>
   form(expected, (value) => (pattern.test(value) ? value : undefined));
+
+/** As it is, spaces around it too: who types it into a mail program types them. */
+export const password = form(
+  `${minPasswordLength} to 1024 characters, at most 1024 bytes in UTF-8`,
+  (value) => (newPassword.safeParse(value).success ? value : undefined),
+  { trim: false },
+);
 
 export const bool = form('true or false', (value) => ({ true: true, false: false })[value]);
 
@@ -97,9 +105,9 @@ export function durationMs(value: string): number | undefined {
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** `undefined` from `read` is "not of this form". */
-function form<T>(expected: string, read: (value: string) => T | undefined): Form<T> {
+function form<T>(expected: string, read: (value: string) => T | undefined, { trim = true } = {}): Form<T> {
   const schema = z.string().transform((value, context) => {
-    const result = read(value.trim());
+    const result = read(trim ? value.trim() : value);
     if (result !== undefined) return result;
     context.addIssue({ code: 'custom', message: expected });
     return z.NEVER;

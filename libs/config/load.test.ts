@@ -6,6 +6,17 @@ import { test } from 'node:test';
 import { InvalidConfig } from './invalid-config.ts';
 import { loadConfig } from './load.ts';
 
+test('the administrator’s password is one that can be logged in with, kept as it is', () => {
+  const given = (password: string) => loadConfig({ WAYPOST_ADMIN_PASSWORD: password }).adminPassword;
+  assert.equal(given(' a pass phrase '), ' a pass phrase ');
+  for (const password of ['too short', 'ü'.repeat(600), '\ud800'.repeat(20)]) {
+    assert.throws(
+      () => given(password),
+      (error) => error instanceof InvalidConfig && !error.message.includes(password),
+    );
+  }
+});
+
 test('an empty environment gives the documented defaults, frozen', () => {
   const config = loadConfig({});
   assert.equal(config.domain, 'example.test');

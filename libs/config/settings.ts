@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { minPasswordLength } from '../directory/password-policy.ts';
 import { logLevels } from '../ops/log-levels.ts';
 import {
   bool,
@@ -9,6 +8,7 @@ import {
   listen,
   networks,
   oneOf,
+  password,
   routes,
   schedule,
   servers,
@@ -58,7 +58,7 @@ export const configSchema = z.object({
   adminPassword: secret(
     'Identity',
     'WAYPOST_ADMIN_PASSWORD',
-    text(`${minPasswordLength} to 1024 bytes`, new RegExp(`^.{${minPasswordLength},1024}$`, 'su')),
+    password,
     'Password of `admin@<WAYPOST_DOMAIN>` at the first start.',
     'generated, printed once',
   ),
