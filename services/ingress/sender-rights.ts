@@ -8,12 +8,15 @@ const ttlMs = 5000;
 /** Accounts remembered. */
 const cap = 1000;
 
-/** Which addresses an account may write in the name of: its own, the aliases that lead straight to it, and their subaddresses. */
+/**
+ * Which addresses an account may write in the name of: its own, the aliases that lead straight to it, and their subaddresses; of a domain whose catch-all
+ * leads to it those that nobody has.
+ */
 export class SenderRights {
-  readonly #directory: Pick<Directory, 'addressesOf'>;
+  readonly #directory: Pick<Directory, 'addressesOf' | 'lookup'>;
   readonly #known: BoundedCache<string, ReadonlySet<string>>;
 
-  constructor(directory: Pick<Directory, 'addressesOf'>, clock: Clock) {
+  constructor(directory: Pick<Directory, 'addressesOf' | 'lookup'>, clock: Clock) {
     this.#directory = directory;
     this.#known = new BoundedCache({ cap, ttlMs, clock });
   }
@@ -23,9 +26,13 @@ export class SenderRights {
     const parsed = parseAddress(address);
     if (!parsed) return false;
     const keys = await this.#addresses(accountId);
-    if (keys.has(parsed.key) || keys.has(`@${parsed.domain}`)) return true;
+    if (keys.has(parsed.key)) return true;
     const { user, tag } = splitSubaddress(parsed.localPart);
-    return tag !== undefined && keys.has(parseAddress(`${user}@${parsed.domain}`)?.key ?? '');
+    const untagged = tag === undefined ? undefined : parseAddress(`${user}@${parsed.domain}`)?.key;
+    if (untagged !== undefined && keys.has(untagged)) return true;
+    if (!keys.has(`@${parsed.domain}`)) return false;
+    const named = untagged === undefined ? [parsed.key] : [parsed.key, untagged];
+    return (await this.#directory.lookup({ keys: named, domains: [] })).entries.size === 0;
   }
 
   async #addresses(accountId: string): Promise<ReadonlySet<string>> {

@@ -121,6 +121,17 @@ test('the sender must own MAIL FROM: itself, its aliases and its subaddresses', 
   assert.match((await client.command('MAIL FROM:<>')).text, /^550 5\.7\.1 /);
 });
 
+test('who gets what nobody has may write as nobody else has: a catch-all owns no address of others', async (t) => {
+  const { aliceSession, addAlias } = await openIngress(t);
+  await addAlias('@example.test', 'alice@example.test');
+  await addAlias('sales@example.test', 'bob@example.test');
+  const client = await aliceSession();
+  assert.match((await client.command('MAIL FROM:<anything@example.test>')).text, /^250 /);
+  await client.command('RSET');
+  for (const others of ['bob@example.test', 'Bob+tag@example.test', 'admin@example.test', 'sales@example.test'])
+    assert.match((await client.command(`MAIL FROM:<${others}>`)).text, /^553 5\.7\.1 /, others);
+});
+
 test('mail to other domains is refused to a logged-in user too, with a reason', async (t) => {
   const { aliceSession } = await openIngress(t);
   const client = await aliceSession();
