@@ -13,6 +13,8 @@ import { isToken } from './tokens.ts';
 /** An application password is for mail programs: it reads and sends mail, it doesn't change the account. */
 const appPasswordScopes = ['mail:read', 'mail:write', 'mail:send'];
 
+const tokenUser = '(token)';
+
 /** No account has it: what an unknown user's credentials are looked up by, so that both ways ask the store the same. */
 const nobodysId = '00000000-0000-0000-0000-000000000000';
 
@@ -65,7 +67,7 @@ export async function verifyToken(
   { token, remoteAddress, via }: RequestOf<'auth.token'>,
 ): Promise<Verified> {
   const identity = isToken(token) ? await identifyToken(context, secretDigest(token)) : undefined;
-  if (identity === undefined) return refuse(context, { username: '(token)', remoteAddress, via });
+  if (identity === undefined) return refuse(context, { username: tokenUser, remoteAddress, via });
   context.metrics.logins.inc({ via });
   return { ok: true, identity };
 }
@@ -123,8 +125,18 @@ function refuse(
   const reason = retryAfterMs === undefined ? 'invalid' : 'limited';
   const network = clientNetwork(who.remoteAddress);
   context.metrics.loginFailures.inc({ via: who.via, reason });
-  context.bus.publish('login.failed', { username: who.username, network, via: who.via, limited: reason === 'limited' });
+  context.bus.publish('login.failed', {
+    username: toldName(who.username),
+    network,
+    via: who.via,
+    limited: reason === 'limited',
+  });
   return retryAfterMs === undefined ? { ok: false, reason } : { ok: false, reason, retryAfterMs };
+}
+
+/** What was typed as a user name and is no address may be a password in the wrong field: events are kept, so it isn't told. */
+function toldName(username: string): string {
+  return username === tokenUser || parseAddress(username) !== undefined ? username : '';
 }
 
 /** A full disk must not keep people from their mail: what can't be noted of a good login is let go. */

@@ -92,6 +92,15 @@ describe('logins', () => {
     assert.deepEqual(event.data, { username: 'alice@example.test', network, via: 'smtp', limited: false });
   });
 
+  it('a password that was typed as the user name is not told', async () => {
+    await auth.login('hunter2 hunter2', 'alice@example.test', '2001:db8:9:9::1');
+    const event = await eventually(() =>
+      auth.events.find(({ data }) => 'network' in data && data.network === '2001:db8:9:9::/64'),
+    );
+    assert.ok('username' in event.data);
+    assert.equal(event.data.username, '');
+  });
+
   it('after ten failures of a user from one network that pair is refused unseen, until the window ends', async () => {
     await make('guessed');
     const network = elsewhere();
