@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -24,6 +24,9 @@ describe('the SQLite store', () => {
     const dataDir = join(root, 'new', 'data');
     const store = await openSqliteStore({ dataDir });
     assert.equal((await stat(dataDir)).mode & 0o777, 0o700);
+    const files = (await readdir(dataDir)).filter((name) => name.startsWith('waypost.'));
+    assert.ok(files.includes('waypost.db-wal'));
+    for (const name of files) assert.equal((await stat(join(dataDir, name))).mode & 0o777, 0o600, name);
     await assert.rejects(openSqliteStore({ dataDir }), DataDirectoryInUse);
     await store.close();
     await (await openSqliteStore({ dataDir })).close();

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -48,6 +48,15 @@ export interface SqliteStoreOptions {
   startWorker?: EngineOptions['startWorker'];
 }
 
+const databaseFile = 'waypost.db';
+
+/** A file that is there isn't opened: closing it would take the locks off it that this process has. */
+async function makeFile(path: string): Promise<void> {
+  await writeFile(path, '', { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  });
+}
+
 /**
  * Opens the store, making or migrating it when needed. Rejects with DataDirectoryInUse when another process has it open, and with SchemaTooNew for a
  * database of a later release.
@@ -55,6 +64,8 @@ export interface SqliteStoreOptions {
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { dataDir } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  // For their owner only, whoever may enter the directory; SQLite gives its other files the mode of the database.
+  for (const name of ['waypost.lock', databaseFile]) await makeFile(join(dataDir, name));
   const lock = lockDataDirectory(join(dataDir, 'waypost.lock'));
   try {
     const engine = await openEngine(options);
@@ -80,7 +91,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 async function openEngine({ dataDir, log, metrics, maxPageCount, startWorker }: SqliteStoreOptions): Promise<Engine> {
   let load = (): StoreLoad => ({ writes: 0, bytes: 0, reads: 0 });
   const engineOptions: EngineOptions = {
-    file: join(dataDir, 'waypost.db'),
+    file: join(dataDir, databaseFile),
     onHealth: (healthy) => {
       if (healthy) log?.info('the store commits again');
       else log?.error('the outcome of a commit is unknown: nothing more is taken until a write has committed');
