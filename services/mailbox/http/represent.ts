@@ -49,7 +49,6 @@ export function wholeMessage(row: MessageRow, parsed: ParsedMessage) {
 export const etagOf = (row: { modseq: number }): string => `"${row.modseq}"`;
 
 function asSet(names: readonly string[]): Record<string, true> {
-  const set: Record<string, true> = {};
-  for (const name of names) set[name] = true;
-  return set;
+  // Not by assignment: a keyword may be called `__proto__`.
+  return Object.fromEntries(names.map((name) => [name, true]));
 }
