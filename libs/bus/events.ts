@@ -68,12 +68,9 @@ export const eventSchemas = {
     .meta({ description: 'The directory has changed: caches drop what they hold of these.' }),
   'login.failed': z
     .object({
-      username: z
-        .string()
-        .max(320)
-        .meta({
-          description: 'an address as it was typed; `(token)`; empty when it was no address: it may be a password',
-        }),
+      username: z.string().max(320).meta({
+        description: 'an address as it was typed; `(token)`; empty when it was no address: it may be a password',
+      }),
       network: z.string().meta({ description: 'IPv4 /32 or IPv6 /64 of the client' }),
       via: z.enum(['smtp', 'http', 'imap', 'pop3']),
       limited: z.boolean().meta({ description: 'refused without a check, too many failures' }),
