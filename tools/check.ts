@@ -1,7 +1,6 @@
 // `npm run check`: everything that a machine can judge without running the product. All checks run, then all failures are shown.
 // `npm run check -- types lint` runs just those.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -12,8 +11,6 @@ interface Check {
   name: string;
   /** Arguments of node. */
   args: string[];
-  /** The check has nothing to judge before this file is there. */
-  needs?: string;
 }
 
 interface Outcome extends Check {
@@ -28,8 +25,7 @@ const checks: Check[] = [
   { name: 'types', args: [toolPaths.tsc, '-p', '.'] },
   { name: 'lint', args: [toolPaths.oxlint, '--type-aware', '--deny-warnings'] },
   { name: 'format', args: [toolPaths.biome, 'format', '.'] },
-  // Without the composition everything in libs would count as dead.
-  { name: 'dead-code', args: [toolPaths.knip, '--no-progress', '--no-config-hints'], needs: 'services/main.ts' },
+  { name: 'dead-code', args: [toolPaths.knip, '--no-progress', '--no-config-hints'] },
   { name: 'boundaries', args: [join('tools', 'boundaries.ts')] },
   { name: 'docs', args: [join('tools', 'docs.ts'), '--check'] },
   { name: 'file-length', args: [join('tools', 'file-length.ts')] },
@@ -37,7 +33,6 @@ const checks: Check[] = [
   { name: 'lockfile', args: [join('tools', 'lockfile.ts'), '--check'] },
 ];
 
-const present = checks.filter(({ needs }) => needs === undefined || existsSync(join(projectRoot, needs)));
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !checks.some((check) => check.name === name));
 if (unknown.length > 0) {
@@ -46,7 +41,7 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
-const outcomes = await runAll(present.filter(({ name }) => asked.length === 0 || asked.includes(name)));
+const outcomes = await runAll(checks.filter(({ name }) => asked.length === 0 || asked.includes(name)));
 for (const { name, output } of outcomes.filter(({ passed }) => !passed)) {
   process.stdout.write(`\n── ${name} ──\n${output.trimEnd()}\n`);
 }

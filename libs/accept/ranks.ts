@@ -1,5 +1,5 @@
 /** Entries kept; past it the sender that sent longest ago is forgotten, which only makes it go first once. */
-export const rankCapacity = 50_000;
+const rankCapacity = 50_000;
 
 /** Bytes that cost a sender one more millisecond of its place in the order. */
 const bytesPerCost = 64 * 1024;

@@ -47,7 +47,7 @@ export function dateTime(atMs: number): string {
 }
 
 /** RFC 5321 §4.1.3. */
-export function addressLiteral(remoteAddress: string): string {
+function addressLiteral(remoteAddress: string): string {
   return remoteAddress.includes(':') ? `[IPv6:${remoteAddress}]` : `[${remoteAddress}]`;
 }
 

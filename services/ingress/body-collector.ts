@@ -5,7 +5,7 @@ import { ByteChannel, WriterGone } from './byte-channel.ts';
 import type { DataMemory } from './data-memory.ts';
 
 /** Memory that a message takes at its start, and what one keeps that streams to the blob store. */
-export const startBytes = 16 * 1024;
+const startBytes = 16 * 1024;
 
 /** Why a message can't be kept; the rest of its data is read and dropped. */
 export type CollectorFault = { kind: 'longHeader' } | { kind: 'noMemory' } | { kind: 'store'; error: unknown };

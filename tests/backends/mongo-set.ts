@@ -22,7 +22,7 @@ export async function initiateSet(hosts: readonly string[], isRunning: () => boo
 }
 
 /** `host:port` of the primary. */
-export async function primaryOf(hosts: readonly string[]): Promise<string> {
+async function primaryOf(hosts: readonly string[]): Promise<string> {
   return until('a primary', 30_000, async () => {
     const answers = await Promise.all(hosts.map((host) => hello(host).catch(() => undefined)));
     return hosts.find((_, index) => answers[index]?.['isWritablePrimary'] === true);

@@ -47,7 +47,7 @@ export function rawMessages({ mailboxes, blobs }: { mailboxes: Mailboxes; blobs:
 }
 
 /** A message that was never delivered (a draft, an upload) has no trace and no Return-Path. */
-export const appendedPrefix = 'append:';
+const appendedPrefix = 'append:';
 
 async function* joined(
   prefix: Buffer,

@@ -26,7 +26,7 @@ export const MailboxPatch = z.strictObject({
   parentId: z.string().nullable().optional(),
 });
 
-export const AddressSchema = z.object({ name: z.string().nullable(), email: z.string() }).meta({ id: 'EmailAddress' });
+const AddressSchema = z.object({ name: z.string().nullable(), email: z.string() }).meta({ id: 'EmailAddress' });
 
 const idSet = z.record(z.string(), z.literal(true));
 
@@ -49,7 +49,7 @@ export const MessageItemSchema = z
   })
   .meta({ id: 'MessageItem' });
 
-export const AttachmentSchema = z
+const AttachmentSchema = z
   .object({
     n: z.int(),
     name: z.string().nullable(),
@@ -91,7 +91,7 @@ const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const instant = z.iso.datetime({ offset: true }).transform((value) => Date.parse(value));
 const searchText = z.string().min(1).max(500);
 
-export const listPage = {
+const listPage = {
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().max(2048).optional(),
 };

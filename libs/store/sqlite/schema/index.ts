@@ -21,7 +21,7 @@ export function migrate(connection: Connection): void {
   }
 }
 
-export class SchemaTooNew extends Error {
+class SchemaTooNew extends Error {
   override readonly name = 'SchemaTooNew';
   constructor(found: number, known: number) {
     super(
