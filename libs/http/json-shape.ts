@@ -29,6 +29,7 @@ export function checkJsonShape(bytes: Uint8Array): void {
       case comma:
         values++;
         break;
+      default:
     }
     if (depth > maxDepth) throw problem('malformedJson', `it is nested deeper than ${maxDepth} levels`);
     if (values > maxValues) throw problem('malformedJson', `it has more than ${maxValues} values`);

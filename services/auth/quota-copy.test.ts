@@ -45,7 +45,7 @@ describe('quotas on their way to the mailboxes', () => {
   /** A copier whose writes to the mailboxes go through `around` first. */
   function open(around: (id: string, quota: Account['quota']) => Promise<void> = async () => {}) {
     const mailboxes = {
-      usage: store.mailboxes.usage,
+      usage: (ids: readonly string[]) => store.mailboxes.usage(ids),
       setQuota: async (id: string, quota: Account['quota']) => {
         await around(id, quota);
         await store.mailboxes.setQuota(id, quota);

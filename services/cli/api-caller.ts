@@ -68,8 +68,9 @@ export class ApiProblem extends Error {
   readonly status: number;
   readonly problem: Readonly<Record<string, unknown>>;
   constructor(status: number, problem: Readonly<Record<string, unknown>>) {
-    const detail = problem['detail'] === undefined ? '' : `: ${String(problem['detail'])}`;
-    super(`${String(problem['title'] ?? `HTTP ${status}`)}${detail}${hintOf(problem['code'])}`);
+    const { title, detail, code } = problem;
+    const named = typeof title === 'string' ? title : `HTTP ${status}`;
+    super(`${named}${typeof detail === 'string' ? `: ${detail}` : ''}${hintOf(code)}`);
     this.status = status;
     this.problem = problem;
   }

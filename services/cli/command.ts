@@ -20,7 +20,7 @@ export interface CommandContext {
   options(name: string): readonly string[];
   flag(name: string): boolean;
   /** The HTTP API with the caller's credentials; made at its first use. */
-  api(): ApiCaller;
+  api: () => ApiCaller;
   output: Output;
 }
 

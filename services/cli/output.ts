@@ -37,6 +37,6 @@ function fields(record: Readonly<Record<string, unknown>>): string[] {
 /** One line, without anything that a terminal would obey: much of it comes from senders of mail. */
 function printable(value: unknown): string {
   if (value === null || value === undefined) return '-';
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
 }

@@ -33,7 +33,7 @@ export const messageCommands: readonly Command[] = [
       const query = new URLSearchParams({ mailbox: context.option('mailbox') ?? 'inbox' });
       const text = context.option('text');
       if (text !== undefined) query.set('text', text);
-      const items = await context.api().list(`/api/v1/accounts/me/messages?${query}`, limitOf(context));
+      const items = await context.api().list(`/api/v1/accounts/me/messages?${query.toString()}`, limitOf(context));
       const rows = context.output.json ? items : items.map((item) => ({ ...item, from: firstAddress(item['from']) }));
       context.output.rows(rows, ['id', 'receivedAt', 'from', 'subject']);
     },
@@ -53,7 +53,8 @@ export const messageCommands: readonly Command[] = [
       for (const name of ['from', 'to', 'cc', 'subject', 'receivedAt', 'attachments'])
         context.output.record({ [name]: message[name] });
       context.output.say('');
-      for (const line of String(message['text'] ?? '').split('\n'))
+      const { text } = message;
+      for (const line of typeof text === 'string' ? text.split('\n') : [])
         context.output.say(line.replace(/[\p{Cc}\p{Cf}]/gu, ' '));
     },
   },

@@ -42,14 +42,19 @@ export function listRoute({ mailboxes }: { mailboxes: Mailboxes }): Route {
 
 const cursorSchema = z.strictObject({ receivedAt: z.number(), id: z.string().max(64) });
 
-const plainFilters = ['mailbox', 'since', 'before', 'unread', 'hasAttachment'] as const;
 const searchFilters = ['text', 'from', 'to', 'subject'] as const;
 
-function filterOf(query: z.output<typeof MessageQuery>): MessageFilter {
-  const plain = plainFilters.filter((name) => query[name] !== undefined).map((name) => [name, query[name]]);
-  const searches = searchFilters.flatMap((name) => {
-    const text = query[name];
-    return text === undefined ? [] : [[name, queryTerms(text)]];
-  });
-  return Object.fromEntries([...plain, ...searches]);
+function filterOf({ text, from, to, subject, ...plain }: z.output<typeof MessageQuery>): MessageFilter {
+  const filter: MessageFilter = {};
+  if (plain.mailbox !== undefined) filter.mailbox = plain.mailbox;
+  if (plain.since !== undefined) filter.since = plain.since;
+  if (plain.before !== undefined) filter.before = plain.before;
+  if (plain.unread !== undefined) filter.unread = plain.unread;
+  if (plain.hasAttachment !== undefined) filter.hasAttachment = plain.hasAttachment;
+  const words = { text, from, to, subject };
+  for (const name of searchFilters) {
+    const searched = words[name];
+    if (searched !== undefined) filter[name] = queryTerms(searched);
+  }
+  return filter;
 }

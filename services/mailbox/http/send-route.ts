@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { problem } from '../../../libs/http/problem.ts';
 import { type Caller, defineRoute, type Route } from '../../../libs/http/route.ts';
 import { accountOf } from './caller-account.ts';
