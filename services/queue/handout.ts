@@ -3,6 +3,7 @@ import type { DeliveryRow } from '../../libs/delivery/row.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
+import { ClaimsOut } from './claims-out.ts';
 import { handoutLimits } from './limits.ts';
 import type { Loader } from './loader.ts';
 import type { QueueMetrics } from './metrics.ts';
@@ -17,8 +18,7 @@ export class Handout {
   readonly #options: HandoutOptions;
   readonly #waiting = new Set<() => void>();
   readonly #claiming = new Set<string>();
-  /** Claims whose end wasn't heard of, with the time (monotonic) at which their leases end unless the worker renews. */
-  readonly #out = new Map<string, number>();
+  readonly #out = new ClaimsOut({ cap: handoutLimits.claimsOut, rememberedLeases: handoutLimits.rememberedLeases });
   #closed = false;
 
   constructor(options: HandoutOptions) {
@@ -47,7 +47,8 @@ export class Handout {
     while (request.kind === 'local' && !this.#closed && !signal.aborted) {
       const token = newId();
       const rows = await this.#claimNext(request.capacity, token, leaseMs);
-      if (rows.length > 0) return { claim: { owner, token }, leaseMs, rows };
+      if (rows.length > 0 && signal.aborted) await this.#handBack(rows, token);
+      else if (rows.length > 0) return { claim: { owner, token }, leaseMs, rows };
       if (this.#options.window.size > 0) continue;
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0 || this.#waiting.size >= handoutLimits.waitingPulls) break;
@@ -65,19 +66,12 @@ export class Handout {
 
   /** A worker has ended a batch. */
   settled(token: string): void {
-    this.#out.delete(token);
+    this.#out.ended(token);
   }
 
-  /** Forgets claims whose leases may have ended, and says whether there were any: their rows must be looked at in the store. */
-  takeEnded(): boolean {
-    const now = this.#options.clock.monotonicMs();
-    let ended = false;
-    for (const [token, endsAtMs] of this.#out) {
-      if (endsAtMs > now) continue;
-      this.#out.delete(token);
-      ended = true;
-    }
-    return ended;
+  /** True when leases of claims may have ended: their rows must be looked at in the store. */
+  mayHaveEnded(): boolean {
+    return this.#out.mayHaveEnded(this.#options.clock.monotonicMs());
   }
 
   /** From now on every pull gets an empty batch. */
@@ -100,21 +94,33 @@ export class Handout {
     loader().taken(ids);
     try {
       const leases = ownership.leasesOf(partitions);
-      const claimedAtMs = clock.monotonicMs();
+      this.#out.add(token, clock.monotonicMs(), leaseMs);
       const rows = await deliveries.claim({ owner, leases, ids, token, leaseMs, now: clock.nowMs() });
-      if (rows.length > 0) this.#out.set(token, claimedAtMs + leaseMs);
+      if (rows.length === 0) this.#out.ended(token);
       if (rows.length < picked.length) loader().mark(partitions);
       metrics.handedOut.inc({ kind: 'local' }, rows.length);
       if (rows.length > 0) metrics.batchRows.observe({ kind: 'local' }, rows.length);
       return inOrderOf(picked, rows).map(batchRow);
     } catch (error) {
-      // Whether they are leased now is not known here; the store knows, and says so at the next load.
+      // Whether they are leased now is not known here: the store says so at the next load, or when that lease has ended.
       loader().mark(partitions);
       throw error;
     } finally {
       for (const id of ids) this.#claiming.delete(id);
       loader().look();
     }
+  }
+
+  /** Who asked has gone while the claim was made: its rows needn't wait for the end of their lease. */
+  async #handBack(rows: Batch['rows'], token: string): Promise<void> {
+    const { deliveries, owner, clock, loader } = this.#options;
+    const at = clock.nowMs();
+    const returned = rows.map(({ id, epoch }) => {
+      return { id, claim: { owner, epoch, token }, at, result: { kind: 'returned' } } as const;
+    });
+    await deliveries.record(returned);
+    this.#out.ended(token);
+    loader().mark(new Set(rows.map(({ partition }) => partition)));
   }
 
   #notOwned(window: Window): number[] {

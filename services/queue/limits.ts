@@ -19,6 +19,9 @@ export const loadLimits = {
 export const handoutLimits = {
   /** Pulls that may wait for rows at once; past it an empty batch at once. */
   waitingPulls: 256,
+  /** Claims of which the end is waited for, and for how many leases. */
+  claimsOut: 4_096,
+  rememberedLeases: 20,
 } as const;
 
 export const sweepLimits = {

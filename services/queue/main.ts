@@ -170,7 +170,7 @@ function compose(deps: QueueDeps) {
   const housekeeping = periodic('queue housekeeping', sweepLimits.housekeepingMs, (signal) => sweep.housekeep(signal));
   /** A fifth of a lease, so that a dead worker's batch goes out again well within 20 s. */
   const leases = periodic('ended leases', Math.max(50, config.partitionLeaseMs / 5), async (signal) => {
-    if (handout.takeEnded()) await sweep.endLeases(signal);
+    if (handout.mayHaveEnded()) await sweep.endLeases(signal);
     // A worker that missed the wake-up, or started after it.
     wakeWorkers();
   });
