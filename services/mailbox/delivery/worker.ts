@@ -3,6 +3,7 @@ import { BusTimeout, BusUnavailable } from '../../../libs/bus/port.ts';
 import type { Batch } from '../../../libs/bus/requests.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
 import { type DeliverBatchDeps, deliverBatch } from './deliver-batch.ts';
+import { handBack } from './hand-back.ts';
 import { keepLeased } from './keep-leased.ts';
 import { KnownOwners } from './known-owners.ts';
 import { deliveryLimits } from './limits.ts';
@@ -112,10 +113,13 @@ export class DeliveryWorker {
     const startedMs = clock.monotonicMs();
     this.#underWay++;
     try {
-      await keepLeased(batch, this.#options, () => deliverBatch(batch, this.#options, this.#abandoning.signal));
+      const { signal } = this.#abandoning;
+      await keepLeased(batch, this.#options, () => untilAborted(deliverBatch(batch, this.#options, signal), signal));
       bus.wake('queue.settled', { owner: batch.claim.owner, token: batch.claim.token });
     } catch (error) {
       metrics.batchFailures.inc();
+      // What still comes of it is fenced as if another had it, and a message that got in all the same is found there.
+      if (this.#abandoning.signal.aborted) await handBack(batch, this.#options);
       throw error;
     } finally {
       this.#underWay--;
@@ -123,4 +127,14 @@ export class DeliveryWorker {
       metrics.batchSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
     }
   }
+}
+
+/** What `work` comes to, or the reason of the signal, whichever is first: work that hangs must not keep a process from ending. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason);
+    if (signal.aborted) giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
 }

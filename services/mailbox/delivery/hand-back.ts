@@ -1,0 +1,33 @@
+import type { Bus } from '../../../libs/bus/port.ts';
+import type { Batch } from '../../../libs/bus/requests.ts';
+import { tellCancelled } from '../../../libs/delivery/tell-cancelled.ts';
+import type { Logger } from '../../../libs/ops/logger.ts';
+import type { Clock } from '../../../libs/runtime/clock.ts';
+import type { Deliveries } from '../../../libs/store/ports/deliveries.ts';
+import { claimOf } from './deliver-batch.ts';
+
+/**
+ * Gives back the rows of a batch that is given up, unattempted, so that another worker has them at once. Those that have ended stay as they are; what
+ * can't be given back comes again when its lease ends.
+ */
+export async function handBack(
+  batch: Batch,
+  { deliveries, bus, clock, log }: { deliveries: Deliveries; bus: Bus; clock: Clock; log: Logger },
+): Promise<void> {
+  const at = clock.nowMs();
+  const { owner, token } = batch.claim;
+  try {
+    const answers = await deliveries.record(
+      batch.rows.map((row) => ({ id: row.id, claim: claimOf(row, batch), at, result: { kind: 'returned' } as const })),
+    );
+    for (const [index, row] of batch.rows.entries()) {
+      const { answer, state } = answers[index] ?? {};
+      if (answer === 'recorded' && state === 'cancelled') tellCancelled(bus, row, 'operator');
+    }
+    bus.wake('queue.settled', { owner, token });
+    bus.wake('queue.rows', { partitions: [...new Set(batch.rows.map(({ partition }) => partition))] });
+    log.info({ rows: batch.rows.length }, 'a batch of local deliveries was handed back');
+  } catch (err) {
+    log.warn({ err }, 'a batch of local deliveries could not be handed back: it comes again when its lease ends');
+  }
+}
