@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder, syncFolder } from '../runtime/folders.ts';
 import { NotFound, OutcomeUnknown, StoreFull } from '../store/errors.ts';
 import type { Blobs } from './port.ts';
 
@@ -12,7 +13,7 @@ import type { Blobs } from './port.ts';
 export async function openFileBlobs(directory: string): Promise<Blobs> {
   const incoming = join(directory, 'incoming');
   await rm(incoming, { recursive: true, force: true });
-  await mkdir(incoming, { recursive: true, mode: 0o700 });
+  await makeFolder(incoming);
   await syncFolder(directory);
   return {
     put: (bytes, signal) => put(directory, bytes, signal),
@@ -81,15 +82,6 @@ async function write(file: string, bytes: AsyncIterable<Uint8Array>, signal: Abo
 
 async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten;
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function* read(

@@ -63,7 +63,7 @@ async function makeFile(path: string): Promise<void> {
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { dataDir } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(dataDir);
   // For their owner only, whoever may enter the directory; SQLite gives its other files the mode of the database.
   for (const name of ['waypost.lock', databaseFile]) await makeFile(join(dataDir, name));
   const lock = lockDataDirectory(join(dataDir, 'waypost.lock'));
