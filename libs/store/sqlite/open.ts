@@ -1,7 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { makeFolder } from '../../runtime/folders.ts';
 import type { Credentials, LoginLimits } from '../ports/credentials.ts';
 import type { Deliveries } from '../ports/deliveries.ts';
 import type { Directory, DirectoryAdmin } from '../ports/directory.ts';
