@@ -7,6 +7,7 @@ import type { Registry } from 'prom-client';
 import type { ListenAddress } from '../config/forms.ts';
 import type { Logger } from '../ops/logger.ts';
 import { closeServer, listenOn } from '../runtime/listen.ts';
+import { connectionLimits, limitConnections } from './connection-limit.ts';
 import { documentRouter } from './document-router.ts';
 import { problem, problemBody } from './problem.ts';
 import type { Problem } from './problem.ts';
@@ -19,6 +20,8 @@ export interface HttpServerOptions {
   routers: readonly Router[];
   log: Logger;
   metrics: Registry;
+  /** Default: no proxies. */
+  config?: { trustedProxies: readonly string[] };
 }
 
 export interface HttpServer {
@@ -46,7 +49,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   server.on('checkContinue', (request, response) => serve(app, request, response.setHeader('connection', 'close')));
   // A socket on which nothing moves for so long is gone; event streams write more often.
   server.setTimeout(120_000);
-  server.maxConnections = maxConnections;
+  const { metrics, config } = options;
+  limitConnections(server, { limits: connectionLimits, trustedProxies: config?.trustedProxies ?? [], metrics });
   server.on('clientError', replyToBrokenRequest);
   const address = await listenOn(server, options.listen, { backlog: 4096 });
   return { address, close: (graceMs) => drain(server, graceMs) };
@@ -54,8 +58,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
 const maxHeaderBytes = 16 * 1024;
 const maxUrlLength = 8192;
-/** Each costs some 50 KB with its buffers; past it the kernel's queue is the back-pressure. */
-const maxConnections = 4000;
 
 function createApp(options: Pick<HttpServerOptions, 'routers' | 'log' | 'metrics'>): express.Express {
   const app = express();
