@@ -25,6 +25,38 @@ const fixedOperations = [
   'GET /api/v1/queue/counts',
 ];
 
+/** The fields of answers that others build on. There may be more. */
+const fixedFields: Readonly<Record<string, string>> = {
+  Account: 'id address displayName enabled quota',
+  NewAppPassword: 'id name password',
+  Alias: 'address targets',
+  Token: 'id name scopes expiresAt',
+  NewToken: 'id name scopes expiresAt token',
+  Mailbox: 'id name parentId role totalEmails unreadEmails',
+  EmailAddress: 'name email',
+  MessageItem:
+    'id threadId blobId mailboxIds keywords from to subject receivedAt sentAt size preview hasAttachment unparsable',
+  Message:
+    'id threadId blobId mailboxIds keywords from to subject receivedAt sentAt size preview hasAttachment unparsable ' +
+    'cc bcc replyTo messageId inReplyTo references headers text html attachments',
+  Attachment: 'n name type size cid',
+  Delivery: 'id messageId sender recipient destination state attempts dueAt expiresAt lastReply',
+  TracedDelivery: 'id messageId sender recipient destination state attempts dueAt expiresAt lastReply trace',
+  QueueCounts: 'asOf byState destinations',
+  Problem: 'type title status detail code',
+};
+
+/** What lists can be asked for. */
+const fixedQueries: Readonly<Record<string, string>> = {
+  '/api/v1/accounts/{account}/messages': 'mailbox text from to subject since before unread hasAttachment limit cursor',
+  '/api/v1/accounts/{account}/changes': 'since',
+  '/api/v1/queue/deliveries': 'state destination sender recipient domain error olderThan limit cursor',
+  '/api/v1/accounts': 'limit cursor',
+  '/api/v1/domains': 'limit cursor',
+  '/api/v1/aliases': 'limit cursor',
+  '/api/v1/tokens': 'limit cursor',
+};
+
 interface Operation {
   operationId: string;
   parameters?: { name: string; in: string; required?: boolean }[];
@@ -34,7 +66,12 @@ interface Operation {
 describe('what the system says about itself', () => {
   let waypost: WaypostProcess;
   let admin: ApiClient;
-  let document: { openapi: string; info: object; paths: Record<string, Record<string, Operation>> };
+  let document: {
+    openapi: string;
+    info: object;
+    paths: Record<string, Record<string, Operation>>;
+    components: { schemas: Record<string, { properties?: object; allOf?: unknown }> };
+  };
 
   before(async () => {
     waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
@@ -85,6 +122,18 @@ describe('what the system says about itself', () => {
       for (const method of parts) {
         assert.ok(document.paths[path]?.[method.toLowerCase()] !== undefined, `${method} ${path}`);
       }
+    }
+  });
+
+  it('answers have the fields, and lists the filters, that others build on', () => {
+    for (const [name, fields] of Object.entries(fixedFields)) {
+      const there = propertiesOf(document, document.components.schemas[name]);
+      for (const field of fields.split(' ')) assert.ok(there.has(field), `${name} has no ${field}`);
+    }
+    for (const [path, names] of Object.entries(fixedQueries)) {
+      const parameters = document.paths[path]?.['get']?.parameters ?? [];
+      const there = new Set(parameters.filter((one) => one.in === 'query').map(({ name }) => name));
+      for (const name of names.split(' ')) assert.ok(there.has(name), `${path} takes no ${name}`);
     }
   });
 
@@ -180,6 +229,15 @@ describe('what the system says about itself', () => {
     assert.equal((await fetch(`${waypost.api}/metrics`)).status, 404);
   });
 });
+
+/** Of a schema and of those that it is made of. */
+function propertiesOf(document: object, schema: unknown): Set<string> {
+  if (typeof schema !== 'object' || schema === null) return new Set();
+  if ('$ref' in schema) return propertiesOf(document, resolvePointer(document, String(schema.$ref)));
+  const own = 'properties' in schema ? Object.keys(schema.properties ?? {}) : [];
+  const parts = 'allOf' in schema && Array.isArray(schema.allOf) ? schema.allOf : [];
+  return new Set([...own, ...parts.flatMap((part) => [...propertiesOf(document, part)])]);
+}
 
 /** Every `$ref` with where it stands. */
 function* references(value: unknown, at = '#'): Generator<[string, string]> {
