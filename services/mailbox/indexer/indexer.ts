@@ -1,4 +1,5 @@
 import type { Blobs } from '../../../libs/blobs/port.ts';
+import { ParsePoolClosedError, ParsePoolFullError } from '../../../libs/mail/parse-pool/job-queue.ts';
 import type { Listing } from '../../../libs/mail/parse-pool/listing.ts';
 import type { ParsePool } from '../../../libs/mail/parse-pool/parse-pool.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
@@ -22,7 +23,7 @@ const limits = {
 export interface IndexerOptions {
   mailboxes: Mailboxes;
   blobs: Blobs;
-  parsePool: ParsePool;
+  parsePool: Pick<ParsePool, 'summaries'>;
   budget: ByteBudget;
   /** How often the store is asked for messages that were never indexed. */
   sweepIntervalMs: number;
@@ -87,12 +88,16 @@ export class Indexer {
   async #catchUp(signal: AbortSignal): Promise<boolean> {
     const missing = await this.#options.mailboxes.unindexed(limits.unindexedPerCall);
     const entries: SearchEntry[] = [];
-    for (const { accountId, id } of missing) {
-      signal.throwIfAborted();
-      const entry = await this.#read(accountId, id, signal);
-      if (entry !== undefined) entries.push(entry);
+    try {
+      for (const { accountId, id } of missing) {
+        signal.throwIfAborted();
+        const entry = await this.#read(accountId, id, signal);
+        if (entry !== undefined) entries.push(entry);
+      }
+    } finally {
+      // Also what was read before there was trouble.
+      if (entries.length > 0) await this.#index(entries);
     }
-    if (entries.length > 0) await this.#index(entries);
     return missing.length === limits.unindexedPerCall;
   }
 
@@ -106,7 +111,7 @@ export class Indexer {
         return { accountId, id, ...(listing?.search ?? noTokens) };
       });
     } catch (err) {
-      if (signal.aborted || isStoreTrouble(err)) throw err;
+      if (signal.aborted || isStoreTrouble(err) || isPoolTrouble(err)) throw err;
       if (err instanceof NotFound && err.what !== 'body') return undefined;
       log.error({ err, accountId, id }, 'a message could not be read for the search');
       return { accountId, id, ...noTokens };
@@ -124,5 +129,9 @@ export class Indexer {
     }
   }
 }
+
+/** The message isn't to blame: it is read again later. */
+const isPoolTrouble = (error: unknown): boolean =>
+  error instanceof ParsePoolFullError || error instanceof ParsePoolClosedError;
 
 const noTokens = { from: [], to: [], subject: [], text: [] };
