@@ -1,5 +1,6 @@
 import type { Blobs } from '../../../libs/blobs/port.ts';
 import { problem } from '../../../libs/http/problem.ts';
+import { ParsePoolFullError } from '../../../libs/mail/parse-pool/job-queue.ts';
 import { rawPrefix } from '../../../libs/mail/trace.ts';
 import type { Mailboxes, MessageRow } from '../../../libs/store/ports/mailboxes.ts';
 
@@ -39,6 +40,10 @@ export function rawMessages({ mailboxes, blobs }: { mailboxes: Mailboxes; blobs:
         const chunks: Uint8Array[] = [];
         for await (const chunk of bytes) chunks.push(chunk);
         return await use(message, Buffer.concat(chunks));
+      } catch (error) {
+        if (error instanceof ParsePoolFullError)
+          throw problem('overloaded', undefined, { headers: { 'retry-after': '1' } });
+        throw error;
       } finally {
         heldBytes -= sizeBytes;
       }
