@@ -22,7 +22,7 @@ describe('SIGKILL under load, embedded', () => {
   });
   after(() => waypost.dispose());
 
-  it(`B4: every message acknowledged before any of ${kills} kills is in each of its mailboxes exactly once, byte for byte`, async () => {
+  it(`B4: every message acknowledged before any of ${kills} kills (seed ${seed}) is in each of its mailboxes exactly once, byte for byte`, async () => {
     const random = seeded(seed);
     const addresses = [...readers.keys()];
     const ledger = new Ledger();
