@@ -114,6 +114,8 @@ function createDelivery(deps: MailboxDeps): { worker: DeliveryWorker; indexer: I
     batchesUnderWay: () => worker.batchesUnderWay,
     heldBytes: () => budget.held,
     indexWaiting: () => indexer.waiting,
+    parseWaiting: () => deps.parsePool.stats().waitingJobs,
+    parseWaitingBytes: () => deps.parsePool.stats().waitingBytes,
   });
   const removals = new Periodic({
     name: 'removed accounts',

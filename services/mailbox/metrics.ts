@@ -18,6 +18,8 @@ export interface MailboxGauges {
   batchesUnderWay: () => number;
   heldBytes: () => number;
   indexWaiting: () => number;
+  parseWaiting: () => number;
+  parseWaitingBytes: () => number;
 }
 
 export function mailboxMetrics(registry: Registry): MailboxMetrics {
@@ -84,6 +86,13 @@ export function mailboxGauges(registry: Registry, gauges: MailboxGauges): void {
   gauge(registry, 'waypost_mailbox_batches', 'Batches of local deliveries under way.', gauges.batchesUnderWay);
   gauge(registry, 'waypost_mailbox_held_bytes', 'Bytes of bodies in memory for parsing.', gauges.heldBytes);
   gauge(registry, 'waypost_mailbox_index_waiting', 'Messages whose indexing waits in memory.', gauges.indexWaiting);
+  gauge(registry, 'waypost_mailbox_parse_waiting', 'Jobs that wait for a thread of the parser.', gauges.parseWaiting);
+  gauge(
+    registry,
+    'waypost_mailbox_parse_waiting_bytes',
+    'Bytes of the messages that wait for the parser.',
+    gauges.parseWaitingBytes,
+  );
 }
 
 const secondsBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
