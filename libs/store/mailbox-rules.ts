@@ -41,9 +41,17 @@ export const isInboxName = (name: string, parentId: string | null): boolean =>
 export const isUnread = (keywords: readonly string[]): boolean =>
   !keywords.includes('$seen') && !keywords.includes('$draft');
 
-/** Lower case, each once, in a stable order. */
-export const normalKeywords = (keywords: readonly string[]): string[] =>
-  [...new Set(keywords.map((keyword) => keyword.toLowerCase()))].sort();
+/** A list of messages carries them all. */
+const maxKeywords = 100;
+
+/** Lower case, each once, in a stable order. Refused (`tooManyKeywords`) past 100. */
+export function normalKeywords(keywords: readonly string[]): string[] {
+  const normal = [...new Set(keywords.map((keyword) => keyword.toLowerCase()))].sort();
+  if (normal.length > maxKeywords) {
+    throw new Refused('tooManyKeywords', `a message has at most ${maxKeywords} keywords`);
+  }
+  return normal;
+}
 
 /** `<incarnation>.<modseq>`. */
 export const stateToken = (incarnation: number, modseq: number): string => `${incarnation}.${modseq}`;

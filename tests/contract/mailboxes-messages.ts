@@ -27,6 +27,19 @@ export function messageCases(use: () => Courier): void {
     assert.deepEqual(await listAll(mailboxes, accountId, { mailbox: 'inbox', unread: true }), [id]);
   });
 
+  it('a message has at most 100 keywords, whatever they are called', async () => {
+    const courier = use();
+    const { mailboxes } = courier.store;
+    const accountId = await courier.account();
+    const { id } = await courier.bring(accountId);
+    const named = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, true]));
+    await refused('tooManyKeywords', mailboxes.update(accountId, id, { keywords: named(101) }, {}));
+    assert.equal((await mailboxes.update(accountId, id, { keywords: named(99) }, {})).keywords.length, 99);
+    const own = JSON.parse('{"__proto__":true}');
+    assert.ok((await mailboxes.update(accountId, id, { keywords: own }, {})).keywords.includes('__proto__'));
+    await refused('tooManyKeywords', mailboxes.update(accountId, id, { keywords: { more: true } }, {}));
+  });
+
   it('a change takes the next modseq; one that changes nothing takes none', async () => {
     const courier = use();
     const { mailboxes } = courier.store;
