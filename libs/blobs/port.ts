@@ -3,12 +3,19 @@
  * (file and folder fsynced), so that the row which refers to it may be written after. References are opaque.
  */
 export interface Blobs {
-  put(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<{ ref: string; sizeBytes: number; sha256: string }>;
+  put(
+    bytes: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<{ ref: string; sizeBytes: number; sha256: string }>;
   /** NotFound (on the iteration) when there is no such blob. `range` in bytes, end exclusive. */
   read(ref: string, range?: { start: number; end: number }): AsyncIterable<Uint8Array>;
   remove(ref: string): Promise<void>;
   /** References older than `olderThanMs`, for the collection of those that no row names. */
-  list(options: { olderThanMs: number; limit: number; cursor?: string }): Promise<{ refs: readonly string[]; cursor?: string }>;
+  list(options: {
+    olderThanMs: number;
+    limit: number;
+    cursor?: string;
+  }): Promise<{ refs: readonly string[]; cursor?: string }>;
 }
 
 /** Bodies up to this are kept inside the accept row. */

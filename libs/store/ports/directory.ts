@@ -79,7 +79,13 @@ export interface DirectoryAdmin {
   /** Refused (`lastAdministrator`) when no enabled administrator would be left; so is removeAccount. */
   updateAccount(
     id: string,
-    patch: { displayName?: string | null; enabled?: boolean; admin?: boolean; quota?: Account['quota']; passwordHash?: string },
+    patch: {
+      displayName?: string | null;
+      enabled?: boolean;
+      admin?: boolean;
+      quota?: Account['quota'];
+      passwordHash?: string;
+    },
   ): Promise<Account>;
   /** Its credentials and tokens go with it; the id stays in `removedAccounts` until `accountPurged`. */
   removeAccount(id: string, now: number): Promise<void>;

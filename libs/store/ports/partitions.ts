@@ -4,9 +4,17 @@
  */
 export interface Partitions {
   /** Takes those of `partitions` that are free or whose lease has ended; returns only what was got. */
-  acquire(request: { owner: string; partitions: readonly number[]; leaseMs: number }): Promise<readonly PartitionLease[]>;
+  acquire(request: {
+    owner: string;
+    partitions: readonly number[];
+    leaseMs: number;
+  }): Promise<readonly PartitionLease[]>;
   /** Renews; what isn't in the answer is lost (another has taken it, or it has ended and was taken). */
-  renew(request: { owner: string; leases: readonly PartitionLease[]; leaseMs: number }): Promise<readonly PartitionLease[]>;
+  renew(request: {
+    owner: string;
+    leases: readonly PartitionLease[];
+    leaseMs: number;
+  }): Promise<readonly PartitionLease[]>;
   /** Gives back at once, so that a takeover needs no wait. Only what is still ours by epoch. */
   release(request: { owner: string; leases: readonly PartitionLease[] }): Promise<void>;
   /** All 256, with `remainingMs` by the store's clock (0 or less: free). */
