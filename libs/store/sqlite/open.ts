@@ -43,7 +43,7 @@ export interface SqliteStoreOptions {
   dataDir: string;
   log?: Logger;
   metrics?: Registry;
-  /** Largest size of the database in pages of 8 KiB: past it StoreFull. */
+  /** Largest size of the database in pages of 4 KiB: past it StoreFull. */
   maxPageCount?: number;
   /** See EngineOptions. */
   startWorker?: EngineOptions['startWorker'];

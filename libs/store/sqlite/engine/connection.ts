@@ -101,12 +101,12 @@ export class Connection {
 const maxStatements = 400;
 const busyTimeoutMs = 5_000;
 
-// synchronous=FULL: with WAL, each commit is fsynced before it returns (promise 1). The WAL is bounded by a checkpoint each 4,000 pages.
+// synchronous=FULL: with WAL, each commit is fsynced before it returns (promise 1). The WAL is bounded by a checkpoint each 8,000 pages.
 const writerPragmas = `
-  PRAGMA page_size = 8192;
+  PRAGMA page_size = 4096;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
-  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA wal_autocheckpoint = 8000;
   PRAGMA journal_size_limit = 67108864;
   PRAGMA cache_size = -16384;
   PRAGMA temp_store = MEMORY;

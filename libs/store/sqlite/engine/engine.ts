@@ -134,7 +134,7 @@ export interface EngineOptions {
   onCommit?: (group: { size: number; seconds: number }) => void;
   /** How threads are made; tests keep hold of them here, to end them. */
   startWorker?: (role: 'writer' | 'reader', options: EngineOptions) => Worker;
-  /** Largest size of the database in pages of 8 KiB: past it StoreFull. */
+  /** Largest size of the database in pages of 4 KiB: past it StoreFull. */
   maxPageCount?: number;
 }
 

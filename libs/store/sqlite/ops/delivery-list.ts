@@ -7,7 +7,10 @@ import { keyOf } from './delivery-rows.ts';
 
 export const reads = { 'deliveries.list': list };
 
-/** Newest first. Each filter has its index; what remains is looked at row by row. */
+/**
+ * Newest first. Each filter has its index; what remains is looked at row by row. Rows that wait for their first attempt, or are in it, are not in the
+ * indexes of addresses (schema/queue.ts says why): those are looked through beside, and the two are merged.
+ */
 function list(
   connection: Connection,
   { filter, limit, cursor }: { filter: DeliveryFilter; limit: number; cursor?: string },
@@ -15,14 +18,54 @@ function list(
   const below = upperBound(connection, filter, cursor);
   const { sql, params, bucketed } = listQuery(filter);
   if (!bucketed) return connection.all<RowColumns>(sql, ...params, below, limit).map((columns) => toRow(columns));
-  const rows: DeliveryRow[] = [];
+  const rows: RowColumns[] = [];
   const last = connection.get<{ id: number | null }>('SELECT max(id) AS id FROM deliveries')?.id ?? 0;
   const oldest = bucketOf(connection.get<{ id: number | null }>('SELECT min(id) AS id FROM deliveries')?.id ?? 0);
   for (let bucket = bucketOf(Math.min(below - 1, last)); bucket >= oldest && rows.length < limit; bucket--) {
     const found = connection.all<RowColumns>(sql, bucket, ...params, below, limit - rows.length);
-    for (const columns of found) rows.push(toRow(columns));
+    rows.push(...found);
   }
-  return rows;
+  for (const fresh of freshQueries(filter))
+    rows.push(...connection.all<RowColumns>(fresh.sql, ...fresh.params, below, limit));
+  return rows
+    .toSorted((a, b) => b.id - a.id)
+    .slice(0, limit)
+    .map((columns) => toRow(columns));
+}
+
+/** The same filter over rows before the end of their first attempt. Parameters: `params`, the key that rows are below, the limit. */
+export function freshQueries(filter: DeliveryFilter): { sql: string; params: SqlValue[] }[] {
+  const addresses = addressColumns.filter((column) => filter[column] !== undefined);
+  const { conditions, params } = otherConditions(filter);
+  const all = ['attempts = 0', ...addresses.map((column) => `+${column} = ?`), ...conditions, 'id < ?'].join(' AND ');
+  const found = [...addresses.map((column) => filter[column] ?? ''), ...params];
+  const select = (from: string, state: string): string =>
+    `SELECT ${rowColumns} FROM ${from} WHERE ${state} AND ${all} ORDER BY id DESC LIMIT ?`;
+  const queries: { sql: string; params: SqlValue[] }[] = [];
+  if (filter.state === undefined || filter.state === 'queued') {
+    queries.push({ sql: select('deliveries', 'state = 0 AND state NOT IN (1, 6)'), params: found });
+  }
+  if (filter.state === undefined || filter.state === 'leased') {
+    queries.push({ sql: select('deliveries INDEXED BY deliveries_leased', 'state = 1'), params: found });
+  }
+  return queries;
+}
+
+const addressColumns = ['recipient', 'sender', 'destination', 'domain'] as const;
+
+/** What no index of addresses answers, whatever the state. */
+function otherConditions(filter: DeliveryFilter): { conditions: string[]; params: SqlValue[] } {
+  const conditions: string[] = [];
+  const params: SqlValue[] = [];
+  if (filter.error !== undefined) {
+    conditions.push('+last_reply_class > 0 AND instr(lower(last_reply), lower(?)) > 0');
+    params.push(filter.error);
+  }
+  if (filter.acceptedBefore !== undefined) {
+    conditions.push('accepted_at < ?');
+    params.push(filter.acceptedBefore);
+  }
+  return { conditions, params };
 }
 
 /** Parameters: the bucket when `bucketed`, then `params`, then the key that rows are below, then the limit. */
@@ -31,11 +74,11 @@ export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlVal
   const params: SqlValue[] = [];
   let bucketed = false;
   let from = 'deliveries';
-  for (const column of ['recipient', 'sender', 'destination', 'domain'] as const) {
+  for (const column of addressColumns) {
     const value = filter[column];
     if (value === undefined) continue;
     // The first of them finds the rows; SQLite must not be tempted by the index of another.
-    conditions.push(bucketed ? `+${column} = ?` : `(id >> ${bucketShift}) = ? AND ${column} = ?`);
+    conditions.push(bucketed ? `+${column} = ?` : `(id >> ${bucketShift}) = ? AND ${column} = ? AND ${triedRows}`);
     params.push(value);
     bucketed = true;
   }
@@ -46,19 +89,20 @@ export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlVal
     else conditions.push(`state = ${code}${filter.state === 'leased' ? '' : ' AND state NOT IN (1, 6)'}`);
     if (filter.state === 'leased' && !bucketed) from = 'deliveries INDEXED BY deliveries_leased';
   }
-  if (filter.error !== undefined) {
-    const indexed = !bucketed && filter.state === undefined;
-    conditions.push(`${indexed ? '' : '+'}last_reply_class > 0 AND instr(lower(last_reply), lower(?)) > 0`);
-    params.push(filter.error);
-  }
-  if (filter.acceptedBefore !== undefined) {
-    conditions.push('accepted_at < ?');
-    params.push(filter.acceptedBefore);
-  }
-  conditions.push('id < ?');
+  const others = otherConditions(filter);
+  // Alone, the text of errors has an index of its own; `+` keeps it from being taken for another.
+  const byError = !bucketed && filter.state === undefined;
+  conditions.push(
+    ...others.conditions.map((condition) => (byError ? condition.replace(/^\+/, '') : condition)),
+    'id < ?',
+  );
+  params.push(...others.params);
   const sql = `SELECT ${rowColumns} FROM ${from} WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
   return { sql, params, bucketed };
 }
+
+/** The condition of the partial indexes of addresses, in their words. */
+const triedRows = '(attempts > 0 OR state > 1)';
 
 const bucketOf = (key: number): number => Math.floor(key / 2 ** bucketShift);
 

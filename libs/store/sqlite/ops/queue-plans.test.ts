@@ -9,7 +9,7 @@ import { migrate } from '../schema/index.ts';
 import { dueChecksSql, referringMessageSql } from './collection.ts';
 import { endedLeasesSql, leasedSql } from './delivery-claims.ts';
 import { dueSql, nextDestinationSql, nextDueSql, ripeSql } from './delivery-due.ts';
-import { listQuery } from './delivery-list.ts';
+import { freshQueries, listQuery } from './delivery-list.ts';
 import { doneSql, nextQueuedDestinationSql, oldestDueSql } from './delivery-queue.ts';
 import { expiredSql, failingSql } from './delivery-reports.ts';
 import { rowByNameSql, rowsOfMessageSql, standingSql } from './delivery-rows.ts';
@@ -86,4 +86,11 @@ describe('query plans of the queue', () => {
     it(`the list by ${JSON.stringify(filter)}`, () =>
       assert.match(plan(listQuery(filter).sql).split('\n')[0] ?? '', index));
   }
+
+  it('the list by address, before the end of first attempts: queued rows newest first, leased rows all', () => {
+    const [queued, leased] = freshQueries({ sender: 'a', error: 'x' }).map(({ sql }) => plan(sql));
+    assert.match(queued ?? '', /deliveries_state \(state=\? AND rowid<\?\)$/);
+    assert.match(leased ?? '', /INDEX deliveries_leased/);
+    assert.deepEqual(freshQueries({ sender: 'a', state: 'delivered' }), []);
+  });
 });
