@@ -8,7 +8,7 @@ import type { Clock } from '../../libs/runtime/clock.ts';
 import type { DataMemory } from './data-memory.ts';
 import type { IngressLimits } from './limits.ts';
 import type { IngressMetrics } from './metrics.ts';
-import type { SenderRights } from './sender-rights.ts';
+import type { SenderRights } from '../../libs/directory/sender-rights.ts';
 import type { SpoolGate } from './spool-gate.ts';
 
 /** What all listeners share. */

@@ -21,7 +21,7 @@ import type { IngressContext, ListenerKind } from './context.ts';
 import { DataMemory } from './data-memory.ts';
 import { defaultLimits, type IngressLimits } from './limits.ts';
 import { ingressMetrics } from './metrics.ts';
-import { SenderRights } from './sender-rights.ts';
+import { SenderRights } from '../../libs/directory/sender-rights.ts';
 import { IngressServer } from './server.ts';
 import { SpoolGate } from './spool-gate.ts';
 

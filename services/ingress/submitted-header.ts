@@ -2,7 +2,7 @@ import { dateTime } from '../../libs/accept/received.ts';
 import { parseAddressList } from '../../libs/mail/address/header-addresses.ts';
 import { type Reply, reply } from '../../libs/smtp/reply.ts';
 import type { HeaderField } from './header-section.ts';
-import type { SenderRights } from './sender-rights.ts';
+import type { SenderRights } from '../../libs/directory/sender-rights.ts';
 
 /** RFC 6409 §6.1: everyone that From and Sender name must be the one who submits. Rejects when the directory can't be asked. */
 export async function foreignOriginator(

@@ -5,6 +5,7 @@ import type { Blobs } from '../../libs/blobs/port.ts';
 import type { Bus, Subscription } from '../../libs/bus/port.ts';
 import type { Config } from '../../libs/config/load.ts';
 import { CachedResolver } from '../../libs/directory/cached-resolver.ts';
+import { SenderRights } from '../../libs/directory/sender-rights.ts';
 import type { Verifier } from '../../libs/directory/verifier.ts';
 import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts';
 import type { ParsePool } from '../../libs/mail/parse-pool/parse-pool.ts';
@@ -155,6 +156,7 @@ function createHttp(deps: MailboxDeps) {
     resolver: {
       resolve: async (address, signal) => (await resolver.resolve([address], signal))[0] ?? { kind: 'unknown' },
     },
+    rights: new SenderRights(deps.directory, deps.clock),
     ranks: new Ranks(),
     wakes: new PartitionWakes(bus),
     announcer: createAnnouncer({ bus, mailboxes, log }),

@@ -3,23 +3,23 @@ import { type AcceptDeps, acceptMessage } from '../../../libs/accept/accept.ts';
 import { receivedLine } from '../../../libs/accept/received.ts';
 import type { Ranks } from '../../../libs/accept/ranks.ts';
 import type { Resolver } from '../../../libs/accept/resolver.ts';
-import { buildTargets, maxRecipients, priorities, type ResolvedRecipient } from '../../../libs/accept/targets.ts';
+import { buildTargets, priorities } from '../../../libs/accept/targets.ts';
 import { type Blobs, inlineLimitBytes } from '../../../libs/blobs/port.ts';
 import { Problem, problem } from '../../../libs/http/problem.ts';
-import { parseAddress, splitSubaddress } from '../../../libs/mail/address/mailbox-address.ts';
 import { ComposeError } from '../../../libs/mail/compose/check-draft.ts';
 import { compose } from '../../../libs/mail/compose/compose.ts';
 import type { ParsePool } from '../../../libs/mail/parse-pool/parse-pool.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
 import { newId } from '../../../libs/runtime/ids.ts';
-import type { Directory } from '../../../libs/store/ports/directory.ts';
 import type { Mailboxes } from '../../../libs/store/ports/mailboxes.ts';
 import type { AcceptedMessage, Body } from '../../../libs/store/ports/spool.ts';
+import type { SenderRights } from '../../../libs/directory/sender-rights.ts';
 import type { Announcer } from '../announcer.ts';
+import { deliverable, dueAtOf, needsUtf8, ownSender, type Sender } from './send-envelope.ts';
 import type { SendCaller, SendRequest } from './send-route.ts';
 
 export interface OutboxDeps extends AcceptDeps {
-  directory: Directory;
+  rights: SenderRights;
   mailboxes: Mailboxes;
   blobs: Blobs;
   resolver: Resolver;
@@ -71,7 +71,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<Sent> {
   const nowMs = deps.clock.nowMs();
-  const from = await ownSender(deps.directory, caller, request);
+  const from = await ownSender(deps.rights, caller, request);
   const recipients = await deliverable(deps.resolver, request, signal);
   const id = newId();
   const composed = await composeFor(deps, request, from, id);
@@ -118,7 +118,7 @@ async function send(
 }
 
 async function keepDraft(deps: OutboxDeps, caller: SendCaller, request: SendRequest): Promise<Sent> {
-  const from = await ownSender(deps.directory, caller, request);
+  const from = await ownSender(deps.rights, caller, request);
   const id = newId();
   const composed = await composeFor(deps, request, from, id);
   const [summary] = await deps.parsePool.summaries([composed.raw]);
@@ -146,58 +146,6 @@ function sentEarlier(deps: OutboxDeps, asked: Idempotency, earlier: { messageId:
 }
 
 const messageIdHeader = (deps: OutboxDeps, id: string): string => `${id}@${deps.settings.hostname}`;
-
-interface Sender {
-  name: string | null;
-  email: string;
-}
-
-/** RFC 6409 §6.1: a submitter sends as itself, with any of its addresses, with or without a subaddress. */
-async function ownSender(directory: Directory, caller: SendCaller, request: SendRequest): Promise<Sender> {
-  if (request.from === undefined) return { name: null, email: caller.address };
-  const address = parseAddress(request.from.email);
-  const own = address === undefined ? [] : await directory.addressesOf(caller.accountId);
-  if (address === undefined || !(own.includes(address.key) || own.includes(withoutTag(address)))) {
-    throw new Problem(422, 'senderNotOwned', 'The sender isn’t one of the account’s addresses', request.from.email);
-  }
-  return { name: request.from.name ?? null, email: address.display };
-}
-
-function withoutTag(address: { key: string; localPart: string }): string {
-  const at = address.key.lastIndexOf('@');
-  return `${splitSubaddress(address.key.slice(0, at)).user}${address.key.slice(at)}`;
-}
-
-/** Every recipient must have somewhere to go, else nothing is sent and the problem lists those that haven't. */
-async function deliverable(
-  resolver: Resolver,
-  request: SendRequest,
-  signal: AbortSignal,
-): Promise<ResolvedRecipient[]> {
-  const emails = [...request.to, ...request.cc, ...request.bcc].map(({ email }) => email);
-  if (emails.length === 0)
-    throw new Problem(422, 'noRecipients', 'There is nobody to send to', 'name somebody in to, cc or bcc');
-  if (emails.length > maxRecipients)
-    throw new Problem(422, 'tooManyRecipients', 'Too many recipients', `at most ${maxRecipients}`);
-  const refused: { email: string; reason: string }[] = [];
-  const recipients: ResolvedRecipient[] = [];
-  for (const email of emails) {
-    const address = parseAddress(email);
-    if (address === undefined) {
-      refused.push({ email, reason: 'invalidAddress' });
-      continue;
-    }
-    const resolution = await resolver.resolve(address.display, signal);
-    if (resolution.kind === 'local') recipients.push({ recipient: address.display, resolution });
-    else refused.push({ email, reason: resolution.kind === 'remote' ? 'noOutgoingMail' : resolution.kind });
-  }
-  if (refused.length > 0) {
-    throw new Problem(422, 'recipientsRefused', 'Some recipients can’t be delivered to', 'nothing was sent', {
-      recipients: refused,
-    });
-  }
-  return recipients;
-}
 
 async function composeFor(deps: OutboxDeps, request: SendRequest, from: Sender, id: string) {
   const withName = ({ name, email }: { name?: string | null | undefined; email: string }) => ({
@@ -255,18 +203,3 @@ async function* chunksOf(raw: Buffer): AsyncGenerator<Uint8Array> {
 }
 
 const chunkBytes = 1024 * 1024;
-
-/** How far ahead a send may be put off. */
-const maxDelayMs = 366 * 24 * 3_600_000;
-
-function dueAtOf(request: SendRequest, nowMs: number): number | undefined {
-  if (request.sendAt === undefined) return undefined;
-  const dueAt = Date.parse(request.sendAt);
-  if (dueAt > nowMs + maxDelayMs) throw new Problem(422, 'sendAtTooFar', 'sendAt is too far ahead', 'at most 366 days');
-  return Math.max(dueAt, nowMs);
-}
-
-/** RFC 6531 §3.3: an envelope with an address outside ASCII. */
-function needsUtf8(sender: string, recipients: readonly { recipient: string }[]): boolean {
-  return [sender, ...recipients.map(({ recipient }) => recipient)].some((address) => /[^\x00-\x7f]/.test(address));
-}

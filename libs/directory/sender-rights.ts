@@ -1,7 +1,7 @@
-import { parseAddress, splitSubaddress } from '../../libs/mail/address/mailbox-address.ts';
-import { BoundedCache } from '../../libs/runtime/bounded-cache.ts';
-import type { Clock } from '../../libs/runtime/clock.ts';
-import type { Directory } from '../../libs/store/ports/directory.ts';
+import { parseAddress, splitSubaddress } from '../mail/address/mailbox-address.ts';
+import { BoundedCache } from '../runtime/bounded-cache.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Directory } from '../store/ports/directory.ts';
 
 /** How long an account's addresses are good without asking again. */
 const ttlMs = 5000;
