@@ -10,7 +10,8 @@ export function isSevenBitText(bytes: Uint8Array): boolean {
     } else if (bytes[i - 1] === 0x0d && i > 0) return false;
     else if (i - lineStart >= 999) return false;
   }
-  return true;
+  // A CR at the very end would be a bare one before whatever follows.
+  return bytes.at(-1) !== 0x0d;
 }
 
 /**
