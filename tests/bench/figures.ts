@@ -2,6 +2,8 @@ import { cpuSeconds, memoryMb } from './process-cost.ts';
 
 export interface Options {
   messages: number;
+  /** Messages sent before those that are measured. */
+  warmUp: number;
   sessions: number;
   bytes: number;
   rounds: number;

@@ -22,11 +22,14 @@ export async function benchMailbox(options: Options): Promise<void> {
 async function mailboxOfWaypost(options: Options): Promise<Figures> {
   const waypost = await startWaypost();
   try {
-    return await measure(waypost.pid, options.messages, () =>
+    const deliver = (messages: number, inAll: number): Promise<number> =>
       untilDelivered(
-        () => smtpLoad({ port: waypost.ports.mx, to: waypost.admin.address }, options),
-        async () => (await inboxCount(waypost)) >= options.messages,
-      ),
+        () => smtpLoad({ port: waypost.ports.mx, to: waypost.admin.address }, { ...options, messages }),
+        async () => (await inboxCount(waypost)) >= inAll,
+      );
+    await deliver(options.warmUp, options.warmUp);
+    return await measure(waypost.pid, options.messages, () =>
+      deliver(options.messages, options.warmUp + options.messages),
     );
   } finally {
     await waypost.dispose();
@@ -37,12 +40,15 @@ async function mailboxOfDovecot(options: Options): Promise<Figures> {
   const dovecot = await startDovecot();
   const postfix = await startPostfix(`inet:127.0.0.1:${dovecot.lmtpPort}`);
   try {
+    const deliver = (messages: number, inAll: number): Promise<number> =>
+      untilDelivered(
+        () => smtpLoad({ port: postfix.port, to: 'alice@example.test' }, { ...options, messages }),
+        () => dovecot.count('alice') >= inAll,
+      );
+    await deliver(options.warmUp, options.warmUp);
     const dovecotCost = await measure(dovecot.pid, options.messages, async () => {
       figures = await measure(postfix.pid, options.messages, () =>
-        untilDelivered(
-          () => smtpLoad({ port: postfix.port, to: 'alice@example.test' }, options),
-          () => dovecot.count('alice') >= options.messages,
-        ),
+        deliver(options.messages, options.warmUp + options.messages),
       );
       return 1;
     });

@@ -4,7 +4,7 @@ import { benchList } from './list.ts';
 import { benchMailbox } from './mailbox.ts';
 import { benchMemory } from './memory.ts';
 
-/** `npm run bench -- NAME [--messages N] [--sessions N] [--bytes N] [--rounds N] [--large N]`: prints rates, costs and ratios; asserts nothing. */
+/** `npm run bench -- NAME [--messages N] [--warm-up N] [--sessions N] [--bytes N] [--rounds N] [--large N]`: prints rates, costs and ratios; asserts nothing. */
 const benchmarks: Readonly<Record<string, (options: Parameters<typeof benchAccept>[0]) => Promise<void>>> = {
   accept: benchAccept,
   mailbox: benchMailbox,
@@ -16,6 +16,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     messages: { type: 'string', default: '20000' },
+    'warm-up': { type: 'string', default: '10000' },
     sessions: { type: 'string', default: '20' },
     bytes: { type: 'string', default: '4096' },
     rounds: { type: 'string', default: '3' },
@@ -25,12 +26,13 @@ const { values, positionals } = parseArgs({
 const benchmark = benchmarks[positionals[0] ?? ''];
 if (benchmark === undefined) {
   console.error(
-    `npm run bench -- ${Object.keys(benchmarks).join('|')} [--messages N] [--sessions N] [--bytes N] [--rounds N] [--large N]`,
+    `npm run bench -- ${Object.keys(benchmarks).join('|')} [--messages N] [--warm-up N] [--sessions N] [--bytes N] [--rounds N] [--large N]`,
   );
   process.exitCode = 2;
 } else {
   await benchmark({
     messages: Number(values.messages),
+    warmUp: Number(values['warm-up']),
     sessions: Number(values.sessions),
     bytes: Number(values.bytes),
     rounds: Number(values.rounds),
