@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { servingFlags } from '../../tools/setup/become.mjs';
 import { freePorts } from './free-ports.ts';
 import { until } from './until.ts';
 
@@ -57,7 +58,7 @@ export async function startWaypost(
   let stderr = '';
 
   async function start(): Promise<void> {
-    const started = spawn(process.execPath, ['services/main.ts', 'start', ...services], {
+    const started = spawn(process.execPath, [...servingFlags, 'services/main.ts', 'start', ...services], {
       cwd: root,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
