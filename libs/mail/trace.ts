@@ -11,4 +11,12 @@ export function rawPrefixBytes(reversePath: string, trace: string): number {
   return returnPathFrameBytes + Buffer.byteLength(reversePath) + Buffer.byteLength(trace);
 }
 
+/**
+ * The fields of a trace that say something of the message itself: what a submission server has added because it was missing (Date, Message-ID; RFC 6409
+ * §8). The others tell of its way. '' for most messages.
+ */
+export function addedFields(trace: string): string {
+  return trace.replace(/^(?:Received|Return-Path):.*\r\n(?:[ \t].*\r\n)*/gim, '');
+}
+
 const returnPathFrameBytes = 'Return-Path: <>\r\n'.length;

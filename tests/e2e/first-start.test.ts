@@ -52,10 +52,12 @@ describe('the first start and those after it', () => {
     assert.deepEqual([listed.code, listed.stderr], [0, '']);
     const { items } = JSON.parse(listed.stdout);
     assert.deepEqual([items.length, items[0].subject], [1, 'Hello']);
+    assert.ok(items[0].sentAt, 'the Date that submission has added is listed');
     const shown = await shell(read);
     assert.deepEqual([shown.code, shown.stderr], [0, '']);
     const message = JSON.parse(shown.stdout);
     assert.equal(message.id, items[0].id);
+    assert.match(message.messageId, /^[0-9a-f-]{36}@mail\.example\.test$/);
     assert.deepEqual(message.from, [{ name: null, email: 'alice@example.test' }]);
     assert.equal(message.text.trim(), 'It works.');
   });

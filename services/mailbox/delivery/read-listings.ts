@@ -7,7 +7,7 @@ import type { Spool, SpooledMessage } from '../../../libs/store/ports/spool.ts';
 import { isStoreTrouble } from '../../../libs/store/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { deliveryLimits } from './limits.ts';
-import { readBody } from './read-body.ts';
+import { readForParsing } from './read-body.ts';
 
 /** What a delivery needs of a message: the bytes themselves are let go as soon as they are parsed. */
 export interface ReadMessage {
@@ -89,9 +89,9 @@ async function readPortion(
   }
 }
 
-async function bodyOf({ body }: SpooledMessage, blobs: Blobs): Promise<Uint8Array | Error> {
+async function bodyOf(message: SpooledMessage, blobs: Blobs): Promise<Uint8Array | Error> {
   try {
-    return await readBody(body, blobs);
+    return await readForParsing(message, blobs);
   } catch (error) {
     if (isStoreTrouble(error) || !(error instanceof Error)) throw error;
     return error;

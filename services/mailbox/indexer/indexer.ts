@@ -8,7 +8,7 @@ import { Periodic } from '../../../libs/runtime/periodic.ts';
 import { isStoreTrouble, NotFound } from '../../../libs/store/errors.ts';
 import type { Mailboxes, SearchEntry } from '../../../libs/store/ports/mailboxes.ts';
 import type { ByteBudget } from '../delivery/byte-budget.ts';
-import { readBody } from '../delivery/read-body.ts';
+import { readForParsing } from '../delivery/read-body.ts';
 import type { MailboxMetrics } from '../metrics.ts';
 import { IndexQueue } from './index-queue.ts';
 
@@ -105,9 +105,9 @@ export class Indexer {
   async #read(accountId: string, id: string, signal: AbortSignal): Promise<SearchEntry | undefined> {
     const { mailboxes, blobs, parsePool, budget, log } = this.#options;
     try {
-      const { body, message } = await mailboxes.raw(accountId, id);
+      const { message, ...stored } = await mailboxes.raw(accountId, id);
       return await budget.run(message.sizeBytes, signal, async () => {
-        const [listing] = await parsePool.summaries([await readBody(body, blobs)], signal, { search: true });
+        const [listing] = await parsePool.summaries([await readForParsing(stored, blobs)], signal, { search: true });
         return { accountId, id, ...(listing?.search ?? noTokens) };
       });
     } catch (err) {
