@@ -17,7 +17,7 @@ export function sqliteDeliveries(engine: Engine): Deliveries {
     startReport: (request) => engine.write('deliveries.startReport', request),
     finishReport: (request) => engine.write('deliveries.finishReport', request),
     get: (id) => engine.read('deliveries.get', { id }),
-    list: (filter, page) => engine.read('deliveries.list', { filter, ...page }),
+    list: (filter, page) => engine.read('deliveries.list', { filter, ...page }, { search: true }),
     counts: countsOf(engine),
     steer: (request) => engine.write('deliveries.steer', request),
     purge: (query) => purge(engine, query),

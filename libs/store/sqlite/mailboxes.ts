@@ -1,7 +1,14 @@
 import { hash } from 'node:crypto';
 import { NotFound } from '../errors.ts';
 import { isUnread, normalKeywords } from '../mailbox-rules.ts';
-import type { AppendedMessage, LocalDelivery, Mailboxes, MessageRow, MessageSummary } from '../ports/mailboxes.ts';
+import type {
+  AppendedMessage,
+  LocalDelivery,
+  Mailboxes,
+  MessageFilter,
+  MessageRow,
+  MessageSummary,
+} from '../ports/mailboxes.ts';
 import type { Body } from '../ports/spool.ts';
 import { threadKeys } from '../threading.ts';
 import type { Engine } from './engine/engine.ts';
@@ -36,7 +43,11 @@ export function sqliteMailboxes(engine: Engine): Mailboxes {
 
     list: (accountId, filter, page) =>
       readOpened(accountId, async () => {
-        const { state, messages, next } = await engine.read('mailboxes.list', { accountId, filter, ...page });
+        const { state, messages, next } = await engine.read(
+          'mailboxes.list',
+          { accountId, filter, ...page },
+          { search: isSearch(filter) },
+        );
         return { state, messages: parseRows(messages), next };
       }),
     get: (accountId, id) =>
@@ -138,3 +149,6 @@ const weightOf = (deliveries: readonly PreparedDelivery[]): number =>
 // The writer has made the JSON from a MessageRow's own fields.
 const parseRow = (json: string): MessageRow => JSON.parse(json) as MessageRow;
 const parseRows = (rows: readonly string[]): MessageRow[] => JSON.parse(`[${rows.join(',')}]`) as MessageRow[];
+
+/** Looks for words: how long that takes depends on the words. */
+const isSearch = ({ text, from, to, subject }: MessageFilter): boolean => (text ?? from ?? to ?? subject) !== undefined;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { NotFound, OutcomeUnknown, StoreBusy, StoreUnavailable } from '../../errors.ts';
 import { Engine, startWorker } from './engine.ts';
 import { DataDirectoryInUse, lockDataDirectory } from './lock.ts';
@@ -102,6 +102,39 @@ describe('the SQLite engine', () => {
       assert.deepEqual(health, [false, true]);
       await engine.write('health.probe', { at: 10 });
       assert.equal(await engine.read('health.meta', { name: 'probe' }), '10');
+    } finally {
+      await engine.close();
+    }
+  });
+
+  it('a read that holds its thread is given up, those behind it are answered by another, and searches hold up nobody', async () => {
+    let held = 1;
+    const engine = await Engine.open({
+      file: join(directory, 'held.db'),
+      readDeadlineMs: 300,
+      startWorker: (role, options) => {
+        if (role === 'writer' || held === 0) return startWorker(role, options);
+        held -= 1;
+        return new Worker('Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)', { eval: true });
+      },
+    });
+    try {
+      await engine.write('health.probe', { at: 1 });
+      const ended: string[] = [];
+      const search = async (name: string): Promise<string | undefined> => {
+        try {
+          return await engine.read('health.meta', { name: 'probe' }, { search: true });
+        } finally {
+          ended.push(name);
+        }
+      };
+      const first = assert.rejects(search('first'), StoreBusy);
+      const second = search('second');
+      assert.equal(await engine.read('health.meta', { name: 'probe' }), '1');
+      assert.deepEqual(ended, [], 'a plain read waits for no search');
+      await first;
+      assert.equal(await second, '1');
+      assert.deepEqual(ended, ['first', 'second']);
     } finally {
       await engine.close();
     }

@@ -10,16 +10,18 @@ import { Thread } from './thread.ts';
 export class Engine {
   readonly #writer: Thread;
   readonly #readers: Thread[];
+  readonly #searcher: Thread;
   readonly #options: EngineOptions;
   #suspect = false;
   #probeTimer: NodeJS.Timeout | undefined;
   #closed = false;
   #probing: Promise<boolean> | undefined;
 
-  private constructor(options: EngineOptions, writer: Thread, readers: Thread[]) {
+  private constructor(options: EngineOptions, writer: Thread, readers: Thread[], searcher: Thread) {
     this.#options = options;
     this.#writer = writer;
     this.#readers = readers;
+    this.#searcher = searcher;
   }
 
   /** Rejects when the file can't be opened or migrated. */
@@ -31,14 +33,10 @@ export class Engine {
       ...(options.onCommit === undefined ? {} : { onGroup: options.onCommit }),
     });
     await writer.ready();
-    const readers = Array.from({ length: options.readers ?? 1 }, () => {
-      return new Thread(() => start('reader', options), {
-        maxJobs: maxWaitingReads,
-        maxBytes: maxWaitingBytes,
-        deadlineMs: readDeadlineMs,
-      });
-    });
-    return new Engine(options, writer, readers);
+    const deadlineMs = options.readDeadlineMs ?? readDeadlineMs;
+    const reader = (): Thread =>
+      new Thread(() => start('reader', options), { maxJobs: maxWaitingReads, maxBytes: maxWaitingBytes, deadlineMs });
+    return new Engine(options, writer, Array.from({ length: options.readers ?? 1 }, reader), reader());
   }
 
   /** `bytes`: what the arguments weigh, for the cap of what waits. */
@@ -51,9 +49,14 @@ export class Engine {
     return this.#ask<ResultOf<Writes[N]>>(name, args, bytes);
   }
 
-  async read<N extends keyof Reads & string>(name: N, args: ArgsOf<Reads[N]>): Promise<ResultOf<Reads[N]>> {
+  /** `search`: it may take long. Searches have a thread of their own (started by the first), so that nobody else's reads wait behind one. */
+  async read<N extends keyof Reads & string>(
+    name: N,
+    args: ArgsOf<Reads[N]>,
+    { search = false }: { search?: boolean } = {},
+  ): Promise<ResultOf<Reads[N]>> {
     if (this.#closed) throw new StoreUnavailable('the store is closed');
-    const reader = leastBusy(this.#readers);
+    const reader = search ? this.#searcher : leastBusy(this.#readers);
     if (reader === undefined) throw new StoreUnavailable('the store has no reader');
     return reader.ask<ResultOf<Reads[N]>>(name, args, 0);
   }
@@ -63,7 +66,7 @@ export class Engine {
     return {
       writes: this.#writer.waiting,
       bytes: this.#writer.waitingBytes,
-      reads: this.#readers.reduce((sum, reader) => sum + reader.waiting, 0),
+      reads: this.#readers.reduce((sum, reader) => sum + reader.waiting, this.#searcher.waiting),
     };
   }
 
@@ -96,7 +99,7 @@ export class Engine {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#probeTimer);
-    await Promise.all([this.#writer.close(), ...this.#readers.map((reader) => reader.close())]);
+    await Promise.all([this.#writer.close(), this.#searcher.close(), ...this.#readers.map((reader) => reader.close())]);
   }
 
   async #ask<R>(name: string, args: unknown, bytes: number): Promise<R> {
@@ -126,7 +129,9 @@ export class Engine {
 
 export interface EngineOptions {
   file: string;
-  /** Reader threads; default 1. */
+  /** Past it a read is given up; default 5 s. */
+  readDeadlineMs?: number;
+  /** Reader threads, beside the one for searches; default 1. */
   readers?: number;
   /** Called when a commit's outcome was unknown (false), and when a probe has committed again (true). */
   onHealth?: (healthy: boolean) => void;

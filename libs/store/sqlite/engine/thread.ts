@@ -3,6 +3,9 @@ import { OutcomeUnknown, StoreBusy, StoreUnavailable } from '../../errors.ts';
 import { fromWire, type Job, type JobAnswer, type ThreadMessage } from './wire.ts';
 
 interface Waiting {
+  job: Job;
+  /** It was sent to a thread that another job has held up. */
+  again: boolean;
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
   bytes: number;
@@ -13,7 +16,7 @@ export interface ThreadOptions {
   /** Caps of what may wait; past them StoreBusy. */
   maxJobs: number;
   maxBytes: number;
-  /** Readers: past it the thread is ended, and what it had is rejected. */
+  /** Readers: past it the thread is ended and the job that held it is rejected; those behind it are asked once more. */
   deadlineMs?: number;
   /** Called for each group of answers. */
   onGroup?: (group: { size: number; seconds: number }) => void;
@@ -28,6 +31,7 @@ export class Thread {
   #outbox: Job[] = [];
   #nextId = 1;
   #closing = false;
+  #ending = 0;
   #whenReady: Promise<void> | undefined;
   waitingBytes = 0;
 
@@ -51,16 +55,17 @@ export class Thread {
     if (this.#waiting.size >= this.#options.maxJobs || this.waitingBytes + bytes > this.#options.maxBytes) {
       return Promise.reject(new StoreBusy('too much waits for the store'));
     }
+    if (this.#ending >= maxEnding)
+      return Promise.reject(new StoreBusy('queries that took too long have not ended yet'));
     this.#ensureWorker();
     const id = this.#nextId++;
     return new Promise<R>((resolve, reject) => {
-      const timer =
-        this.#options.deadlineMs === undefined ? undefined : setTimeout(() => this.#giveUp(), this.#options.deadlineMs);
+      const job = { id, operation, args };
       // The operation's own type says what its answer is.
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, bytes, timer });
+      const answer = { resolve: resolve as (value: unknown) => void, reject };
+      this.#waiting.set(id, { ...answer, job, again: false, bytes, timer: this.#deadline() });
       this.waitingBytes += bytes;
-      if (this.#outbox.length === 0) setImmediate(() => this.#flush());
-      this.#outbox.push({ id, operation, args });
+      this.#send(job);
     });
   }
 
@@ -75,6 +80,16 @@ export class Thread {
     const timer = setTimeout(() => void worker.terminate(), closeWithinMs);
     await ended;
     clearTimeout(timer);
+  }
+
+  #deadline(): NodeJS.Timeout | undefined {
+    const { deadlineMs } = this.#options;
+    return deadlineMs === undefined ? undefined : setTimeout(() => this.#giveUp(), deadlineMs);
+  }
+
+  #send(job: Job): void {
+    if (this.#outbox.length === 0) setImmediate(() => this.#flush());
+    this.#outbox.push(job);
   }
 
   #flush(): void {
@@ -134,10 +149,32 @@ export class Thread {
     if (worker === undefined) return;
     this.#worker = undefined;
     this.#outbox = [];
-    for (const id of this.#waiting.keys()) this.#take(id)?.reject(new StoreBusy('the query took too long: narrow it'));
-    void worker.terminate();
+    this.#ending += 1;
+    void worker.terminate().finally(() => (this.#ending -= 1));
+    // Jobs are done in their order: the oldest is the one that has held the thread.
+    const [oldest, ...others] = this.#waiting.keys();
+    for (const id of others) this.#askAgain(id);
+    if (oldest !== undefined) this.#take(oldest)?.reject(new StoreBusy('the query took too long: narrow it'));
+    if (this.#outbox.length > 0) this.#ensureWorker();
+  }
+
+  /** Reads change nothing, so they may run twice; once more is enough, lest callers wait for many slow ones. */
+  #askAgain(id: number): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    if (waiting.again) {
+      this.#take(id)?.reject(new StoreBusy('other queries took too long: try again'));
+      return;
+    }
+    clearTimeout(waiting.timer);
+    waiting.timer = this.#deadline();
+    waiting.again = true;
+    this.#send(waiting.job);
   }
 }
+
+/** A statement can't be interrupted: its thread ends with it. More than this at one time would hold the machine. */
+const maxEnding = 2;
 
 /** What a thread may still take to end its work when it is closed. */
 const closeWithinMs = 20_000;
