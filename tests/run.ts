@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { parseArgs } from 'node:util';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { report } from './reporter.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -30,6 +30,7 @@ process.once('exit', () => rmSync(runFolder, { recursive: true, force: true }));
 const events = run({
   files: [...isolated, ...(shared.length > 1 ? ['tests/shared-process.ts'] : shared)].map((path) => join(root, path)),
   cwd: root,
+  execArgv: ['--import', pathToFileURL(join(root, 'tests/random-seed.ts')).href],
   concurrency: Math.max(2, availableParallelism() - 1),
   timeout: FILE_LIMIT_MS,
   ...(values.name === undefined ? {} : { testNamePatterns: values.name }),

@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
 
 const kills = Number(process.env['WAYPOST_TEST_KILLS'] ?? 6);
-const seed = Number(process.env['WAYPOST_TEST_SEED'] ?? 20_261_123);
+const seed = Number(process.env['WAYPOST_TEST_SEED']) || 20_261_123;
 const clients = 8;
 
 describe('SIGKILL under load, embedded', () => {
