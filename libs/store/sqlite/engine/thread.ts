@@ -162,7 +162,7 @@ export class Thread {
   #askAgain(id: number): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    if (waiting.again) {
+    if (waiting.again || this.#closing) {
       this.#take(id)?.reject(new StoreBusy('other queries took too long: try again'));
       return;
     }
