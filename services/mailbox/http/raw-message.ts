@@ -1,7 +1,9 @@
+import { Gauge, type Registry } from 'prom-client';
 import type { Blobs } from '../../../libs/blobs/port.ts';
 import { problem } from '../../../libs/http/problem.ts';
 import { ParsePoolFullError } from '../../../libs/mail/parse-pool/job-queue.ts';
 import { rawPrefix } from '../../../libs/mail/trace.ts';
+import { HeldBytes } from '../../../libs/runtime/held-bytes.ts';
 import type { Mailboxes, MessageRow } from '../../../libs/store/ports/mailboxes.ts';
 
 /** The bytes of stored messages: streamed when they are sent as they are, gathered (within a cap for the whole process) when they must be parsed. */
@@ -17,8 +19,24 @@ export interface RawMessages {
 /** All messages that are held whole at one time; one of the largest size always fits. */
 const maxHeldBytes = 128 * 1024 * 1024;
 
-export function rawMessages({ mailboxes, blobs }: { mailboxes: Mailboxes; blobs: Blobs }): RawMessages {
-  let heldBytes = 0;
+export function rawMessages({
+  mailboxes,
+  blobs,
+  metrics,
+}: {
+  mailboxes: Mailboxes;
+  blobs: Blobs;
+  metrics: Registry;
+}): RawMessages {
+  const held = new HeldBytes({ totalBytes: maxHeldBytes, perHolderBytes: maxHeldBytes });
+  new Gauge({
+    name: 'waypost_mailbox_whole_message_bytes',
+    help: 'Bytes of messages that are held whole for readers.',
+    registers: [metrics],
+    collect() {
+      this.set(held.bytes);
+    },
+  });
 
   async function open(accountId: string, id: string) {
     const { message, trace, reversePath, body } = await mailboxes.raw(accountId, id);
@@ -32,10 +50,8 @@ export function rawMessages({ mailboxes, blobs }: { mailboxes: Mailboxes; blobs:
     open,
     async withWhole(accountId, id, use) {
       const { message, sizeBytes, bytes } = await open(accountId, id);
-      if (heldBytes > 0 && heldBytes + sizeBytes > maxHeldBytes) {
-        throw problem('overloaded', undefined, { headers: { 'retry-after': '1' } });
-      }
-      heldBytes += sizeBytes;
+      const hold = held.hold(accountId);
+      if (hold.grow(sizeBytes) !== 'room') throw problem('overloaded', undefined, { headers: { 'retry-after': '1' } });
       try {
         const chunks: Uint8Array[] = [];
         for await (const chunk of bytes) chunks.push(chunk);
@@ -45,7 +61,7 @@ export function rawMessages({ mailboxes, blobs }: { mailboxes: Mailboxes; blobs:
           throw problem('overloaded', undefined, { headers: { 'retry-after': '1' } });
         throw error;
       } finally {
-        heldBytes -= sizeBytes;
+        hold.release();
       }
     },
   };
