@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { freshDatabase, requireMongo, requireNats } from './require.ts';
-import { until } from './until.ts';
+import { until } from '../../tools/servers/until.ts';
 
 const majority = { writeConcern: { w: 'majority' as const, j: true } };
 

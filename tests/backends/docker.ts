@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { oncePerRun } from './once-per-run.ts';
+import { oncePerRun } from '../../tools/servers/once-per-run.ts';
 
 const PING_LIMIT_MS = 2000;
 const PULL_LIMIT_MS = 60_000;

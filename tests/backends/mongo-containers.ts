@@ -3,9 +3,9 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StartedTestContainer } from 'testcontainers';
 import { dockerImage, testcontainers } from './docker.ts';
-import type { MongoMember, MongoReplicaSet } from './mongo.ts';
-import { initiateSet, primaryMember, SET_NAME, setUrl } from './mongo-set.ts';
-import { startWatchdog } from './watchdog.ts';
+import type { MongoMember, MongoReplicaSet } from '../../tools/servers/replica-set.ts';
+import { initiateSet, primaryMember, SET_NAME, setUrl } from '../../tools/servers/mongo-set.ts';
+import { startWatchdog } from '../../tools/servers/watchdog.ts';
 
 const IMAGE = 'mongo:6';
 const PORT = 27017;

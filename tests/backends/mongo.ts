@@ -1,36 +1,18 @@
 import { MongoClient } from 'mongodb';
+import { mongoProcesses } from '../../tools/servers/mongo-processes.ts';
+import type { MongoMember, MongoReplicaSet } from '../../tools/servers/replica-set.ts';
 import { mongoContainers } from './mongo-containers.ts';
-import { mongoProcesses } from './mongo-processes.ts';
 import { firstOpenWay, type Way } from './unavailable.ts';
 
-export interface MongoReplicaSet {
-  /** With `replicaSet=…`; options such as a write concern are the caller's. */
-  url: string;
-  /** Empty when the address was given: those are not ours to kill. */
-  members: readonly MongoMember[];
-  /** The member that is primary now. @throws when the members are not ours, or none is primary within 30 s */
-  primary(): Promise<MongoMember>;
-  /** Ends what was started for this set and removes its data. */
-  stop(): Promise<void>;
-}
-
-export interface MongoMember {
-  /** `host:port` in the set's configuration. */
-  host: string;
-  /** SIGKILL. */
-  kill(): Promise<void>;
-  /** Starts it again with its data. Doesn't wait until it has caught up. */
-  start(): Promise<void>;
-  /** Freezes it (SIGSTOP) and lets it go on. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-}
+export type { MongoMember, MongoReplicaSet };
 
 export interface MongoOptions {
   /** Default 1. */
   members?: 1 | 3;
   /** A set of one's own, for tests that kill members. Default: true with three members. */
   own?: boolean;
+  /** Users need a name and a password; the first one is made on loopback. Always mongod processes of one's own. */
+  accessControl?: boolean;
 }
 
 /**
@@ -46,6 +28,9 @@ export async function mongoReplicaSet(options: MongoOptions = {}): Promise<Mongo
     { name: 'Docker', open: () => mongoContainers(count) },
     { name: 'mongod', open: () => mongoProcesses(count) },
   ];
+  if (options.accessControl === true) {
+    return firstOpenWay('MongoDB', [{ name: 'mongod', open: () => mongoProcesses(count, { accessControl: true }) }]);
+  }
   if (address === undefined || own) return firstOpenWay('MongoDB', ways);
   return firstOpenWay('MongoDB', [{ name: 'WAYPOST_TEST_MONGODB_URL', open: () => given(address), asked: true }]);
 }

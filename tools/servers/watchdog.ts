@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Kills processes and containers and removes a folder when it is told to, or when the process that started it has died. */
+/** Kills processes and containers, and removes a folder, when it is told to, or when the process that started it has died. */
 export interface Watchdog {
   watch(pid: number): void;
   forget(pid: number): void;
@@ -15,7 +15,7 @@ export interface Watchdog {
  * A shell that waits on a pipe which only this process holds open. However this process ends, the pipe closes and the shell cleans
  * up. It leads a session of its own, so that Ctrl-C in the terminal doesn't end it first.
  */
-export function startWatchdog(folder: string): Watchdog {
+export function startWatchdog(folder = ''): Watchdog {
   const shell = spawn('/bin/sh', ['-c', SCRIPT, 'watchdog', folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
@@ -40,7 +40,7 @@ export function startWatchdog(folder: string): Watchdog {
   };
 }
 
-// $1 is the folder. A process id is forgotten as soon as its process has ended, so that no later owner of the number is hit.
+// $1 is the folder; none: nothing is removed. A process id is forgotten as soon as its process has ended, so that no later owner of the number is hit.
 const SCRIPT = `
 pids=' '; containers=; networks=
 while read -r verb what; do
@@ -57,5 +57,5 @@ for pid in $pids; do
 done
 for id in $containers; do docker rm --force --volumes "$id"; done
 for id in $networks; do docker network rm "$id"; done
-rm -rf -- "$1"
+[ -z "$1" ] || rm -rf -- "$1"
 `;
