@@ -3,6 +3,7 @@ import { type Config, loadConfig } from '../libs/config/load.ts';
 import { createLogger } from '../libs/ops/logger.ts';
 import { crashOnUnhandled, stopOnSignals } from '../libs/runtime/shutdown.ts';
 import { type ServiceName, serviceNames } from './service-names.ts';
+import { tellParent } from './start-message.ts';
 
 const usage = `usage: start [service …]   none is all of ${serviceNames.join(', ')}\n`;
 
@@ -40,14 +41,13 @@ async function start(services: readonly ServiceName[]): Promise<void> {
   const log = createLogger({ level: config.logLevel });
   crashOnUnhandled(log);
   // Loaded when the configuration is right: its errors come at once.
-  const { NotInThisRelease, startEmbedded } = await import('./all.ts');
-  if (config.mongodbUrl !== undefined) {
-    throw new NotInThisRelease(
-      'WAYPOST_MONGODB_URL and WAYPOST_NATS_URL ask for a cluster, which is not here yet: leave them out to run in one process',
-    );
-  }
-  const waypost = await startEmbedded(config, log, services);
+  const { startWaypost } = await import('./all.ts');
+  const waypost = await startWaypost(config, log, services);
   stopOnSignals({ stop: () => waypost.stop(drainMs(config)), graceMs: config.gracePeriodMs, log });
+  if (process.send !== undefined) {
+    tellParent(waypost);
+    return;
+  }
   const { describeStart } = await import('./start-notice.ts');
   process.stdout.write(describeStart(config, waypost));
 }

@@ -1,10 +1,13 @@
 import { flushCompileCache } from 'node:module';
+import { serviceNames } from '../services/service-names.ts';
 
 /**
  * Loads what `npm start` loads, threads included, so that their stripped and compiled code is in the compile cache before the first start: half the
  * time to start, and the compiler of types needn't stay in the memory of a process that runs for months.
  */
 await import('../services/all.ts');
+await import('../services/compose/embedded-backends.ts');
+for (const name of serviceNames) await import(`../services/${name}/main.ts`);
 await import('../services/start-notice.ts');
 await import('../libs/store/sqlite/engine/writer-thread.ts');
 await import('../libs/store/sqlite/engine/reader-thread.ts');

@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import type { Subscription } from '../../libs/bus/port.ts';
 import { resolveAddresses } from '../../libs/directory/resolve.ts';
 import { type MountOptions, mountRoutes } from '../../libs/http/mount-routes.ts';
-import type { Service } from '../../libs/runtime/service.ts';
+import type { Readiness, Service } from '../../libs/runtime/service.ts';
+import { StoreHealth } from '../../libs/store/health.ts';
 import { answerAccounts } from './account-responders.ts';
 import type { AuthContext, AuthDeps } from './context.ts';
 import { type FirstAccount, ensureFirstAccounts } from './first-accounts.ts';
@@ -31,6 +32,7 @@ export function createAuth(deps: AuthDeps & Pick<MountOptions, 'authenticate' | 
   const stopping = new AbortController();
   let answering: Subscription[] = [];
   let sweeping: Promise<void> | undefined;
+  const health = new StoreHealth({ ...deps, probe: () => answersReads(deps) });
 
   return {
     name: 'auth',
@@ -38,15 +40,29 @@ export function createAuth(deps: AuthDeps & Pick<MountOptions, 'authenticate' | 
     start: async () => {
       answering = [...answerLogins(context), ...answerAccounts(context)];
       sweeping = startSweep(context, deps.loginLimits, stopping.signal);
+      health.start();
     },
     stop: async () => {
       stopping.abort();
       await Promise.all(answering.map((subscription) => subscription.close()));
-      await sweeping;
+      await Promise.all([sweeping, health.stop()]);
     },
-    readiness: () => ({ ready: answering.length > 0 && !stopping.signal.aborted, degraded: [] }),
+    readiness: () => ({ ...fitness(answering.length > 0, stopping.signal.aborted, health), degraded: degraded(deps) }),
     ensureFirstAccounts: () => ensureFirstAccounts(context),
   };
+}
+
+function fitness(isRunning: boolean, isStopping: boolean, health: StoreHealth): Pick<Readiness, 'ready' | 'reason'> {
+  if (!isRunning || isStopping) return { ready: false, reason: isStopping ? 'shutting down' : 'not started' };
+  return health.good ? { ready: true } : { ready: false, reason: 'the store does not answer' };
+}
+
+const degraded = ({ bus }: AuthDeps): string[] => (bus.status() === 'down' ? ['nats'] : []);
+
+/** Without a majority there is no primary, and a read of what is committed fails too; auth may write only what is its own. */
+async function answersReads({ directory }: AuthDeps): Promise<boolean> {
+  await directory.administrators(1);
+  return true;
 }
 
 function createContext({ metrics: registry, loginLimits, ...deps }: AuthDeps): AuthContext {

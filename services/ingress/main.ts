@@ -13,6 +13,7 @@ import { listenOn } from '../../libs/runtime/listen.ts';
 import { isLoopbackHost } from '../../libs/runtime/loopback.ts';
 import { createNetworkList } from '../../libs/runtime/network-list.ts';
 import type { Service } from '../../libs/runtime/service.ts';
+import { StoreHealth } from '../../libs/store/health.ts';
 import type { Directory } from '../../libs/store/ports/directory.ts';
 import type { Mailboxes } from '../../libs/store/ports/mailboxes.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
@@ -63,6 +64,14 @@ export function createIngress(deps: IngressDeps): Ingress {
   const admission = new Admission(context.limits, uncounted(deps));
   const listeners = new Map<ListenerName, { server: IngressServer; address: ListenAddress }>();
   let state: 'new' | 'running' | 'stopped' = 'new';
+  // Without traffic no accept would tell that the store is gone.
+  const health = new StoreHealth({
+    ...deps,
+    probe: (timeoutMs) => deps.spool.probe(timeoutMs),
+    onProbe: (good) => {
+      if (!good && context.gate.open) context.gate.shut();
+    },
+  });
   tls.onChange(() => {
     for (const { server } of listeners.values()) renewCertificate(server, tls, log);
   });
@@ -84,11 +93,12 @@ export function createIngress(deps: IngressDeps): Ingress {
         await drainAll(listeners, 0);
         throw error;
       }
+      health.start();
       state = 'running';
     },
     async stop(graceMs) {
       state = 'stopped';
-      await drainAll(listeners, graceMs);
+      await Promise.all([drainAll(listeners, graceMs), health.stop()]);
       await context.gate.close();
       await resolver.close();
     },

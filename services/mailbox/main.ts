@@ -15,6 +15,7 @@ import type { HeldBytes } from '../../libs/runtime/held-bytes.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { Periodic } from '../../libs/runtime/periodic.ts';
 import type { Readiness, Service } from '../../libs/runtime/service.ts';
+import { StoreHealth } from '../../libs/store/health.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
 import type { Directory } from '../../libs/store/ports/directory.ts';
 import type { Mailboxes } from '../../libs/store/ports/mailboxes.ts';
@@ -30,7 +31,6 @@ import { mailboxRoutes } from './http/routes.ts';
 import { Indexer } from './indexer/indexer.ts';
 import { mailboxGauges, mailboxMetrics } from './metrics.ts';
 import { sweepRemovedAccounts } from './removed-accounts.ts';
-import { StoreHealth } from './store-health.ts';
 
 export interface MailboxDeps {
   config: Pick<
@@ -65,7 +65,7 @@ export function createMailbox(deps: MailboxDeps): Service {
   const { worker, indexer, tasks } = createDelivery(deps);
   const { router, close } = createHttp(deps);
   const { bus } = deps;
-  const health = new StoreHealth(deps);
+  const health = new StoreHealth({ ...deps, probe: (timeoutMs) => deps.spool.probe(timeoutMs) });
   let subscription: Subscription | undefined;
   let state: 'new' | 'running' | 'stopping' = 'new';
   return {

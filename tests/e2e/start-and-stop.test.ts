@@ -119,12 +119,6 @@ const wrong: readonly { name: string; env?: Record<string, string>; args?: strin
     code: 1,
     says: /192\.0\.2\.1:25 is not an address of this machine/,
   },
-  {
-    name: 'a cluster',
-    env: { WAYPOST_MONGODB_URL: 'mongodb://127.0.0.1', WAYPOST_NATS_URL: 'nats://127.0.0.1' },
-    code: 1,
-    says: /ask for a cluster, which is not here yet/,
-  },
   { name: 'an unknown service', args: ['start', 'imap'], code: 2, says: /^usage: start/ },
   { name: 'an unknown command', args: ['begin'], code: 2, says: /^usage: start/ },
 ];
