@@ -9,6 +9,7 @@ import { systemClock } from '../libs/runtime/clock.ts';
 import type { Readiness, Service } from '../libs/runtime/service.ts';
 import { type TlsMaterial, openTls } from '../libs/runtime/tls.ts';
 import type { FirstAccount } from './auth/first-accounts.ts';
+import { readApiDocument } from './compose/api-document.ts';
 import type { OpenBackends, OpenRequest } from './compose/backends.ts';
 import { type Closing, closeAll, closeAtOnce } from './compose/closing.ts';
 import { type Services, createServices } from './compose/services.ts';
@@ -73,7 +74,9 @@ async function start(config: Config, log: Logger, wanted: readonly ServiceName[]
   // Clients come last: what answers them is there.
   const routers = services.all.flatMap((service) => (service.router === undefined ? [] : [service.router]));
   const httpListen = routers.length === 0 ? 'off' : config.httpListen;
-  const http = await startIfOn(httpListen, edge, (listen) => startHttpServer({ ...request, listen, routers }));
+  const http = await startIfOn(httpListen, edge, (listen) =>
+    startHttpServer({ ...request, listen, routers, document: readApiDocument }),
+  );
   const { ingress } = services;
   if (ingress !== undefined) await startService(ingress, edge);
   return {
@@ -82,6 +85,12 @@ async function start(config: Config, log: Logger, wanted: readonly ServiceName[]
     tls,
     stop: (graceMs) => closeAll(opened, graceMs),
   };
+}
+
+/** The services as a start makes them, not started: for what is said of them. */
+export async function composeServices(config: Config, log: Logger, opened: Closing[]): Promise<Services> {
+  const request = { config, clock: systemClock, log, metrics: createMetrics(), services: serviceNames, opened };
+  return (await compose(request)).services;
 }
 
 async function compose(request: OpenRequest): Promise<{ services: Services; tls: TlsMaterial }> {

@@ -23,6 +23,10 @@ const documents: GeneratedDocument[] = [
     path: 'docs/behaviours.md',
     text: async () => (await import('./behaviours-document.ts')).generateBehavioursDoc(),
   },
+  {
+    path: 'docs/openapi.json',
+    text: async () => (await import('./api-document.ts')).generateApiDocument(),
+  },
 ];
 
 const check = process.argv.includes('--check');

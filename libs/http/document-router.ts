@@ -2,21 +2,15 @@ import { readFile } from 'node:fs/promises';
 import express from 'express';
 import type { RequestHandler, Router } from 'express';
 import type { Logger } from '../ops/logger.ts';
-import { routesOf } from './mount-routes.ts';
 import { replyWithError } from './problem-reply.ts';
 
-/** `/api/openapi.json`, made from the routes when it is first asked for, and `/api/docs`, a page to browse it. */
-export function documentRouter(options: { routers: readonly Router[]; log: Logger }): Router {
+/** `/api/openapi.json`, which `document` answers as JSON, and `/api/docs`, a page to browse it. */
+export function documentRouter({ document, log }: { document: () => Promise<string>; log: Logger }): Router {
   const router = express.Router({ caseSensitive: true });
-  let document: Promise<string> | undefined;
-  const openApi = (): Promise<string> => {
-    document ??= makeDocument(options.routers);
-    return document;
-  };
-  router.get('/api/openapi.json', send('application/json; charset=utf-8', openApi, options.log));
-  router.get('/api/docs', send('text/html; charset=utf-8', page('index.html'), options.log));
-  router.get('/api/docs/page.js', send('text/javascript; charset=utf-8', page('page.js'), options.log));
-  router.get('/api/docs/page.css', send('text/css; charset=utf-8', page('page.css'), options.log));
+  router.get('/api/openapi.json', send('application/json; charset=utf-8', document, log));
+  router.get('/api/docs', send('text/html; charset=utf-8', page('index.html'), log));
+  router.get('/api/docs/page.js', send('text/javascript; charset=utf-8', page('page.js'), log));
+  router.get('/api/docs/page.css', send('text/css; charset=utf-8', page('page.css'), log));
   router.all(
     ['/api/openapi.json', '/api/docs', '/api/docs/page.js', '/api/docs/page.css'],
     (_request, response, next) => {
@@ -25,12 +19,6 @@ export function documentRouter(options: { routers: readonly Router[]; log: Logge
     },
   );
   return router;
-}
-
-async function makeDocument(routers: readonly Router[]): Promise<string> {
-  // Loaded here: it needs megabytes that most processes never use.
-  const { openApiDocument } = await import('./openapi.ts');
-  return JSON.stringify(openApiDocument(routers.flatMap((router) => routesOf(router))));
 }
 
 function page(name: string): () => Promise<string> {

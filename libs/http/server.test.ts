@@ -8,7 +8,8 @@ import { createLogger } from '../ops/logger.ts';
 import { NotFound, Refused, StoreBusy } from '../store/errors.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { createHttpBytes } from './http-bytes.ts';
-import { mountRoutes } from './mount-routes.ts';
+import { mountRoutes, routesOf } from './mount-routes.ts';
+import { openApiDocument } from './openapi.ts';
 import { problem } from './problem.ts';
 import { defineRoute } from './route.ts';
 import type { Caller, Route } from './route.ts';
@@ -68,7 +69,8 @@ before(async () => {
   const log = createLogger({ level: 'silent', service: 'test' });
   const authenticate = (): Caller => caller ?? raise();
   const router = mountRoutes(routes, { authenticate, log, metrics, bytes: createHttpBytes(metrics) });
-  server = await startHttpServer({ listen: { host: '127.0.0.1', port: 0 }, routers: [router], log, metrics });
+  const document = async (): Promise<string> => JSON.stringify(openApiDocument(routesOf(router)));
+  server = await startHttpServer({ listen: { host: '127.0.0.1', port: 0 }, routers: [router], document, log, metrics });
 });
 after(() => server.close(0));
 

@@ -18,6 +18,8 @@ export interface HttpServerOptions {
   listen: ListenAddress;
   /** Of the services, made by mountRoutes. */
   routers: readonly Router[];
+  /** The API's document (OpenAPI 3.1, JSON); without it there is none. */
+  document?: () => Promise<string>;
   log: Logger;
   metrics: Registry;
   /** Default: no proxies. */
@@ -59,11 +61,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 const maxHeaderBytes = 16 * 1024;
 const maxUrlLength = 8192;
 
-function createApp(options: Pick<HttpServerOptions, 'routers' | 'log' | 'metrics'>): express.Express {
+function createApp(options: Pick<HttpServerOptions, 'routers' | 'document' | 'log' | 'metrics'>): express.Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple');
   for (const router of options.routers) app.use(router);
-  app.use(documentRouter(options));
+  const { document, log } = options;
+  if (document !== undefined) app.use(documentRouter({ document, log }));
   app.use(notThere(options.metrics), failed(options.log));
   return app;
 }
