@@ -52,7 +52,7 @@ describe('MongoDB, when replies are lost', { skip: mongo.skip }, () => {
   it('an accept whose reply is lost again is unknown: no more is taken until a probe commits, and its repeat is one message', async () => {
     const message = makeMessage();
     link.loseReplies(2, inserts('accepts'));
-    link.mute(updates('meta'));
+    link.mute(updates('probes'));
     await assert.rejects(store.spool.accept(message), OutcomeUnknown);
     await assert.rejects(store.spool.accept(makeMessage()), StoreUnavailable);
     assert.equal(store.healthy(), false);

@@ -1,4 +1,5 @@
 import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
+import { type DirectoryCollections, directoryCollections } from './directory/documents.ts';
 import type { AcceptDocument } from './queue/accept-document.ts';
 import type { DeliveryDocument } from './queue/delivery-document.ts';
 import type { OwnerDocument, PartitionDocument } from './queue/partitions.ts';
@@ -10,8 +11,8 @@ import type {
 } from './mailboxes/documents.ts';
 import { storeError } from './write-errors.ts';
 
-/** The collections of mail. docs/decisions/mongodb-documents.md says why they are cut like this. */
-export interface MongoDatabase {
+/** All collections. docs/decisions/mongodb-documents.md says why they are cut like this. */
+export interface MongoDatabase extends DirectoryCollections {
   client: MongoClient;
   db: Db;
   accepts: Collection<AcceptDocument>;
@@ -22,17 +23,26 @@ export interface MongoDatabase {
   messages: Collection<MessageDocument>;
   messageBodies: Collection<MessageBodyDocument>;
   threadReferences: Collection<ThreadReferenceDocument>;
-  /** Of the directory, which others write: an account exists as long as its document does. */
+  /** Of the directory, which auth alone writes: an account exists as long as its document does. */
   accounts: Collection<{ _id: string }>;
   meta: Collection<MetaDocument>;
+  probes: Collection<ProbeDocument>;
 }
 
-/** `incarnation` of the mailboxes' states, and one probe document for each process. */
+/** `incarnation` of the mailboxes' states, and the `schema` (SchemaDocument). Services only read it. */
 export interface MetaDocument {
   _id: string;
   v: 1;
   incarnation?: number;
-  probedAt?: Date;
+  version?: number;
+  made?: readonly string[];
+}
+
+/** What a process writes to see whether writes commit; gone by itself a while after its last. */
+interface ProbeDocument {
+  _id: string;
+  v: 1;
+  probedAt: Date;
 }
 
 export function collectionsOf(client: MongoClient, name: string | undefined): MongoDatabase {
@@ -50,6 +60,8 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
     threadReferences: db.collection('thread_references'),
     accounts: db.collection('accounts'),
     meta: db.collection('meta'),
+    probes: db.collection('probes'),
+    ...directoryCollections(db),
   };
 }
 

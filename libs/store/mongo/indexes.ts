@@ -1,11 +1,19 @@
 import type { CreateIndexesOptions } from 'mongodb';
+import type { DirectoryCollections } from './directory/documents.ts';
+import { directoryIndexes } from './directory/indexes.ts';
 import { statesWithIndex } from './queue/delivery-document.ts';
 import { idempotencyIndex } from './queue/accept-writer.ts';
-import type { MongoDatabase } from './database.ts';
 
 /** An index and the use case that it is for. Unique ones begin with what a sharded collection would be cut by. */
-interface Index {
-  collection: 'accepts' | 'deliveries' | 'owners' | 'messages' | 'messageBodies';
+export interface Index {
+  collection:
+    | 'accepts'
+    | 'deliveries'
+    | 'owners'
+    | 'probes'
+    | 'messages'
+    | 'messageBodies'
+    | keyof DirectoryCollections;
   name: string;
   key: Readonly<Record<string, 1>>;
   useCase: string;
@@ -114,6 +122,13 @@ export const indexes: readonly Index[] = [
     options: { expireAfterSeconds: 3_600 },
   },
   {
+    collection: 'probes',
+    name: 'probes_old',
+    key: { probedAt: 1 },
+    useCase: 'garbage: probes of processes that have gone',
+    options: { expireAfterSeconds: 3_600 },
+  },
+  {
     collection: 'messages',
     name: 'messages_once',
     key: { accountId: 1, messageId: 1, kind: 1 },
@@ -160,12 +175,5 @@ export const indexes: readonly Index[] = [
     useCase: 'whether a blob is referred to',
     options: { sparse: true },
   },
+  ...directoryIndexes,
 ];
-
-/** Makes the indexes that are missing; those that are there cost nothing. */
-export async function makeIndexes(database: MongoDatabase): Promise<void> {
-  const byCollection = Map.groupBy(indexes, ({ collection }) => collection);
-  for (const [collection, wanted] of byCollection) {
-    await database[collection].createIndexes(wanted.map(({ name, key, options }) => ({ name, key, ...options })));
-  }
-}

@@ -13,6 +13,7 @@ import { OutcomeUnknown, StoreBusy, StoreFull, StoreUnavailable } from '../error
 
 /** The server's codes that we tell apart (MongoDB manual, error codes). */
 export const duplicateKey = 11000;
+export const unauthorized = 13;
 const maxTimeExpired = 50;
 const writeConcernFailed = 64;
 const unsatisfiableWriteConcern = 100;
@@ -26,13 +27,13 @@ const outOfDiskSpace = 14031;
 export function storeError(error: unknown, wrote: boolean): unknown {
   if (!(error instanceof MongoError)) return error;
   const cause = { cause: error };
-  if (hasCode(error, outOfDiskSpace)) return new StoreFull('MongoDB has no room on its disk', cause);
-  if (hasCode(error, writeConflict)) return new StoreBusy('others change the same rows', cause);
+  if (hasServerCode(error, outOfDiskSpace)) return new StoreFull('MongoDB has no room on its disk', cause);
+  if (hasServerCode(error, writeConflict)) return new StoreBusy('others change the same rows', cause);
   const isUnknown =
     error instanceof MongoWriteConcernError ||
-    hasCode(error, writeConcernFailed) ||
-    hasCode(error, unsatisfiableWriteConcern) ||
-    hasCode(error, maxTimeExpired);
+    hasServerCode(error, writeConcernFailed) ||
+    hasServerCode(error, unsatisfiableWriteConcern) ||
+    hasServerCode(error, maxTimeExpired);
   if (isUnknown || isConnectionTrouble(error)) {
     const neverSent = error instanceof MongoNotConnectedError || error instanceof MongoTopologyClosedError;
     return wrote && !neverSent
@@ -61,7 +62,7 @@ export function documentErrors(error: unknown): readonly WriteError[] | undefine
   return errors.length === 0 ? undefined : errors;
 }
 
-export const isDuplicateKey = (error: unknown): boolean => hasCode(error, duplicateKey);
+export const isDuplicateKey = (error: unknown): boolean => hasServerCode(error, duplicateKey);
 
 function isConnectionTrouble(error: MongoError): boolean {
   if (error instanceof MongoBulkWriteError && documentErrors(error) === undefined) return true;
@@ -72,4 +73,5 @@ function isConnectionTrouble(error: MongoError): boolean {
   return isRetryable || error.name === 'MongoWaitQueueTimeoutError' || error.name === 'MongoPoolClearedError';
 }
 
-const hasCode = (error: unknown, code: number): boolean => error instanceof MongoServerError && error.code === code;
+export const hasServerCode = (error: unknown, code: number): error is MongoServerError =>
+  error instanceof MongoServerError && error.code === code;

@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { Collection } from 'mongodb';
+import type { MongoDatabase } from '../database.ts';
+import { indexes } from '../indexes.ts';
+
+/**
+ * Grows by one when the documents of a release can't be read by the release before the last. A changed index is one of another name, and needs no new
+ * version. docs/decisions/mongodb-schema.md has the rules.
+ */
+export const schemaVersion = 1;
+
+/** A release reads what the next one writes (v + 1), and no more than that. */
+export const newestReadable = schemaVersion + 1;
+
+/** What was made, in the document `schema` of `meta`: a process that finds all of its own in there asks for nothing else. */
+export interface SchemaDocument {
+  _id: 'schema';
+  v: 1;
+  version: number;
+  /** Collections by name, and indexes as `collection.index hash`; of other releases too. */
+  made: readonly string[];
+}
+
+/** Names of every collection of the store; the directory's too. */
+export function collectionNames(database: MongoDatabase): string[] {
+  const collections = Object.values(database).filter((value) => value instanceof Collection);
+  return [...new Set(collections.map(({ collectionName }) => collectionName))].toSorted();
+}
+
+/** What this release needs, as `made` names it. */
+export function neededBy(database: MongoDatabase): string[] {
+  const ofIndexes = indexes.map(({ collection, name, key, options }) => {
+    const definition = JSON.stringify([Object.entries(key), options ?? {}]);
+    const hash = createHash('sha256').update(definition).digest('hex').slice(0, 12);
+    return `${database[collection].collectionName}.${name} ${hash}`;
+  });
+  return [...collectionNames(database), ...ofIndexes].toSorted();
+}
