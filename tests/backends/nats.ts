@@ -30,6 +30,8 @@ export interface NatsControl {
 export interface NatsOptions {
   /** A server of one's own, for tests that kill it. Default false. */
   own?: boolean;
+  /** A configuration file of nats-server with users. Always a process of one's own. */
+  config?: string;
 }
 
 /**
@@ -40,8 +42,10 @@ export async function natsServer(options: NatsOptions = {}): Promise<NatsServer>
   const address = process.env['WAYPOST_TEST_NATS_URL'];
   const ways: Way<NatsServer>[] = [
     { name: 'Docker', open: natsContainer },
-    { name: 'nats-server', open: natsProcess },
+    { name: 'nats-server', open: () => natsProcess() },
   ];
+  const { config } = options;
+  if (config !== undefined) return firstOpenWay('NATS', [{ name: 'nats-server', open: () => natsProcess(config) }]);
   if (address === undefined || options.own === true) return firstOpenWay('NATS', ways);
   return firstOpenWay('NATS', [{ name: 'WAYPOST_TEST_NATS_URL', open: () => given(address), asked: true }]);
 }
@@ -51,12 +55,13 @@ async function given(url: string): Promise<NatsServer> {
   return { url, control: undefined, stop: () => Promise.resolve() };
 }
 
-async function natsProcess(): Promise<NatsServer> {
+async function natsProcess(config?: string): Promise<NatsServer> {
   const binary = await serverBinary('nats-server');
   const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(join(tmpdir(), 'waypost-nats-'));
   const watchdog = startWatchdog(folder);
   const args = ['--addr', '127.0.0.1', '--port', String(port), '--jetstream', '--store_dir', join(folder, 'data')];
+  if (config !== undefined) args.push('--config', config);
   const server = serverProcess(binary, args, join(folder, 'log'), watchdog);
   const url = `nats://127.0.0.1:${port}`;
   const start = async (): Promise<void> => {
