@@ -73,7 +73,8 @@ export interface RemovedAccountDocument {
   v: 1;
   key: string;
   removedAt: number;
-  purgedAt?: number;
+  /** Missing as long as its mail may be there. */
+  purgedAt?: number | null;
 }
 
 /** The `_id` of an account's own password is the accountId. */
