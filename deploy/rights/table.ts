@@ -47,9 +47,9 @@ const change = ['find', 'insert', 'update'] as const;
 const all = ['find', 'insert', 'update', 'remove'] as const;
 
 /** Addresses, quotas, who is enabled: nothing in it is secret, and only auth writes it. */
-const directory = ['accounts', 'aliases', 'domains', 'directory_meta'] as const;
+const directory = ['domains', 'addresses', 'accounts', 'removed_accounts'] as const;
 /** Hashes of passwords and tokens, and who failed to log in: for auth alone. */
-const secrets = ['credentials', 'tokens', 'login_failures', 'remembered_logins'] as const;
+const secrets = ['credentials', 'tokens', 'login_failures', 'login_successes'] as const;
 
 const accountRequests = [
   'account.create',
@@ -69,7 +69,7 @@ const on = <A>(collections: readonly string[], actions: A): Record<string, A> =>
   Object.fromEntries(collections.map((name) => [name, actions]));
 
 /** What every service does when it starts: compare the schema, see that writes commit, see how full the disks are. */
-const everyService = { meta: read, probes: all } as const;
+const everyService = { meta: read, probes: change } as const;
 /** Large bodies, where they are in GridFS. */
 const blobs = (actions: readonly CollectionAction[]) => on(['blobs.files', 'blobs.chunks'], actions);
 
@@ -164,7 +164,7 @@ export const rights: readonly Rights[] = [
       wokenBy: [],
       stream: 'look',
     },
-    mongodb: { collections: { meta: read, probes: all }, everywhere: [] },
+    mongodb: { collections: everyService, everywhere: [] },
   },
   {
     user: 'mailbox',
@@ -194,6 +194,7 @@ export const rights: readonly Rights[] = [
         messages: all,
         message_bodies: all,
         thread_references: all,
+        message_search: all,
         ...blobs(all),
         ...everyService,
       },

@@ -1,10 +1,10 @@
 import { MongoClient } from 'mongodb';
 import { mongoProcesses } from '../../tools/servers/mongo-processes.ts';
-import type { MongoMember, MongoReplicaSet } from '../../tools/servers/replica-set.ts';
+import type { MongoReplicaSet } from '../../tools/servers/replica-set.ts';
 import { mongoContainers } from './mongo-containers.ts';
 import { firstOpenWay, type Way } from './unavailable.ts';
 
-export type { MongoMember, MongoReplicaSet };
+export type { MongoReplicaSet };
 
 export interface MongoOptions {
   /** Default 1. */

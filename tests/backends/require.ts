@@ -25,6 +25,11 @@ export function mongoForFile(options: MongoOptions = {}): Promise<FileBackend<Mo
   return forFile(() => mongoReplicaSet(options));
 }
 
+/** For a whole file, as above. */
+export function natsForFile(options: NatsOptions = {}): Promise<FileBackend<NatsServer>> {
+  return forFile(() => natsServer(options));
+}
+
 /** A database name of one's own: tests share a set, never a database. */
 export function freshDatabase(): string {
   return `waypost_${randomUUID().slice(0, 13).replace('-', '')}`;
