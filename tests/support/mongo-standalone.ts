@@ -7,8 +7,11 @@ import type { TestContext } from 'node:test';
 import { serverBinary } from '../../tools/servers/binaries.ts';
 import { freePorts } from '../../tools/servers/server-process.ts';
 
-/** The URL of a mongod that isn't in a replica set, gone after the test; undefined, and the test skipped, where no mongod can run. */
-export async function startStandalone(t: TestContext): Promise<string | undefined> {
+/**
+ * The URL of a mongod that isn't in a replica set, gone after the test; undefined, and the test skipped, where no mongod can run. `args` is what it is started
+ * with besides.
+ */
+export async function startStandalone(t: TestContext, args: readonly string[] = []): Promise<string | undefined> {
   const binary = await serverBinary('mongod').catch((error: unknown) => {
     t.skip(`no mongod: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;
@@ -16,8 +19,8 @@ export async function startStandalone(t: TestContext): Promise<string | undefine
   if (binary === undefined) return undefined;
   const folder = await mkdtemp(join(tmpdir(), 'waypost-standalone-'));
   const [port = 0] = await freePorts(1);
-  const args = ['--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket', '--quiet'];
-  const server = spawn(binary, [...args, '--wiredTigerCacheSizeGB', '0.25'], { stdio: 'ignore' });
+  const place = ['--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket', '--quiet'];
+  const server = spawn(binary, [...place, ...args, '--wiredTigerCacheSizeGB', '0.25'], { stdio: 'ignore' });
   t.after(async () => {
     server.kill('SIGKILL');
     await once(server, 'exit');

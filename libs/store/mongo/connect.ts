@@ -1,7 +1,7 @@
 import { MongoClient } from 'mongodb';
 import { collectionsOf, type MongoDatabase } from './database.ts';
 import { databaseNameOf } from './database-name.ts';
-import { openingError } from './opening-errors.ts';
+import { openingError, wrongUrl } from './opening-errors.ts';
 import { checkServer } from './server-check.ts';
 import { durable } from './transaction.ts';
 
@@ -21,16 +21,23 @@ export interface MongoAddress {
 
 /** A connection to servers that can keep the promises. @throws UnsuitableServer, StoreMisconfigured, StoreUnavailable */
 export async function openDatabase(address: MongoAddress): Promise<MongoDatabase> {
-  let client: MongoClient | undefined;
+  const name = databaseNameOf(address);
+  const client = clientOf(address);
   try {
-    const name = databaseNameOf(address);
-    client = new MongoClient(address.url, clientOptions(address));
     await client.connect();
     await checkServer(client, address.minimumVersion);
     return collectionsOf(client, name);
   } catch (error) {
-    await client?.close();
-    throw openingError(error);
+    await client.close();
+    throw openingError(error, client.options.tls);
+  }
+}
+
+function clientOf(address: MongoAddress): MongoClient {
+  try {
+    return new MongoClient(address.url, clientOptions(address));
+  } catch {
+    throw wrongUrl();
   }
 }
 

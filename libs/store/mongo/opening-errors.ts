@@ -13,20 +13,34 @@ export class StoreMisconfigured extends Error {
 }
 
 /**
- * What kept us from opening the store, in one line, with what to do. Nothing of the URL is told but hosts: it has a password.
- * StoreUnavailable is what may pass by itself.
+ * What kept us from opening the store, in one line, with what to do. Nothing of the URL is told but hosts: it has a password. `tls`: whether the URL or the
+ * settings ask for it. StoreUnavailable is what may pass by itself.
  */
-export function openingError(error: unknown): unknown {
-  if (error instanceof MongoServerSelectionError) return unreachable(error);
+export function openingError(error: unknown, tls = false): unknown {
+  if (error instanceof MongoServerSelectionError) return unreachable(error, tls);
   if (hasServerCode(error, authenticationFailed)) return new StoreMisconfigured(...wrongCredentials, { cause: error });
   if (hasServerCode(error, unauthorized)) return new StoreMisconfigured(...fewRights, { cause: error });
-  if (error instanceof MongoParseError || error instanceof MongoAPIError || error instanceof URIError) {
-    // Its text may quote the URL, and so may what prints a cause.
-    return new StoreMisconfigured(...wrongUrl(error));
-  }
-  if (isFileMissing(error)) return new StoreMisconfigured(...noCaFile, { cause: error });
+  if (error instanceof MongoParseError || error instanceof MongoAPIError) return wrongUrl();
+  if (isOf(error, 'syscall', /^query(?:Srv|Txt)$/)) return noRecords();
+  if (isOf(error, 'code', /^(?:ENOENT|EACCES|EISDIR)$/)) return new StoreMisconfigured(...noCaFile, { cause: error });
   return storeError(error, false);
 }
+
+/** Without its cause: that, or its text, may quote the URL. */
+export const wrongUrl = (): StoreMisconfigured =>
+  new StoreMisconfigured(
+    'WAYPOST_MONGODB_URL is no address of MongoDB',
+    'write it as mongodb://user:password@host1,host2/database?replicaSet=name, with user and password percent-encoded',
+  );
+
+const noRecords = (): StoreMisconfigured =>
+  new StoreMisconfigured(
+    'the host of WAYPOST_MONGODB_URL has no SRV records',
+    'check it, or name the servers: mongodb://host1,host2/?replicaSet=name',
+  );
+
+const isOf = (error: unknown, field: 'code' | 'syscall', values: RegExp): boolean =>
+  error instanceof Error && values.test(String(Object.entries(error).find(([name]) => name === field)?.[1]));
 
 const authenticationFailed = 18;
 
@@ -40,20 +54,8 @@ const fewRights = [
 ] as const;
 const noCaFile = ['the certificate authorities of MongoDB can’t be read', 'check WAYPOST_MONGODB_CA_FILE'] as const;
 
-function wrongUrl(error: Error): [string, string] {
-  const srv = 'querySrv' in error || /\bSRV\b|TXT/.test(error.message);
-  const remedy = srv
-    ? 'check that its name has SRV records, or name the hosts in mongodb://host1,host2/?replicaSet=name'
-    : 'write it as mongodb://user:password@host1,host2/database?replicaSet=name, with user and password percent-encoded';
-  return ['WAYPOST_MONGODB_URL is no address of MongoDB', remedy];
-}
-
-function isFileMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ['ENOENT', 'EACCES', 'EISDIR'].includes(String(error.code));
-}
-
 /** The driver waits for a primary, and each server says why it isn't one. */
-function unreachable(error: MongoServerSelectionError): Error {
+function unreachable(error: MongoServerSelectionError, tls: boolean): Error {
   const { reason } = error;
   const servers = reason === undefined ? [] : [...reason.servers.values()];
   const cause = { cause: error };
@@ -73,9 +75,6 @@ function unreachable(error: MongoServerSelectionError): Error {
       cause,
     );
   }
-  if (/EPROTO|SSL routines|wrong version number|packet length/i.test(all)) {
-    return new StoreMisconfigured(`MongoDB doesn’t speak TLS (${hosts})`, 'turn it on there, or leave tls out', cause);
-  }
   if (/ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|timed out/.test(all)) {
     return new StoreUnavailable(
       `nothing answers at the address of MongoDB (${hosts}): check that it runs, the port, and what lies between`,
@@ -83,10 +82,10 @@ function unreachable(error: MongoServerSelectionError): Error {
     );
   }
   if (/ECONNRESET|closed/.test(all) && !told.includes('')) {
-    return new StoreUnavailable(
-      `MongoDB ends the connections (${hosts}): if it wants TLS, add tls=true to WAYPOST_MONGODB_URL and name its authority in WAYPOST_MONGODB_CA_FILE`,
-      cause,
-    );
+    const remedy = tls
+      ? 'if it speaks no TLS, turn it on there, or leave tls out of WAYPOST_MONGODB_URL'
+      : 'if it wants TLS, add tls=true to WAYPOST_MONGODB_URL and name its authority in WAYPOST_MONGODB_CA_FILE';
+    return new StoreUnavailable(`MongoDB ends the connections (${hosts}): ${remedy}`, cause);
   }
   return noPrimary(reason, hosts, cause);
 }
