@@ -14,7 +14,7 @@ if (mongo.skip === false) {
       deliveries,
       partitions,
       mailboxes,
-      features: { search: false },
+      features: { search: true },
       async addAccount(id) {
         await database.accounts.insertOne({ _id: id });
       },

@@ -9,6 +9,7 @@ import type {
   MessageDocument,
   ThreadReferenceDocument,
 } from './mailboxes/documents.ts';
+import type { SearchDocument } from './mailboxes/search/search-document.ts';
 import { storeError } from './write-errors.ts';
 
 /** All collections. docs/decisions/mongodb-documents.md says why they are cut like this. */
@@ -23,6 +24,7 @@ export interface MongoDatabase extends DirectoryCollections {
   messages: Collection<MessageDocument>;
   messageBodies: Collection<MessageBodyDocument>;
   threadReferences: Collection<ThreadReferenceDocument>;
+  messageSearch: Collection<SearchDocument>;
   /** Of the directory, which auth alone writes: an account exists as long as its document does. */
   accounts: Collection<{ _id: string }>;
   meta: Collection<MetaDocument>;
@@ -58,6 +60,7 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
     messages: db.collection('messages'),
     messageBodies: db.collection('message_bodies'),
     threadReferences: db.collection('thread_references'),
+    messageSearch: db.collection('message_search'),
     accounts: db.collection('accounts'),
     meta: db.collection('meta'),
     probes: db.collection('probes'),
@@ -66,7 +69,7 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
 }
 
 /** Collections for the reads of one moment. */
-export type SnapshotReads = Pick<MongoDatabase, 'mailAccounts' | 'messages' | 'deliveries'> & {
+export type SnapshotReads = Pick<MongoDatabase, 'mailAccounts' | 'messages' | 'messageSearch' | 'deliveries'> & {
   session: ClientSession;
 };
 
@@ -86,6 +89,7 @@ export async function snapshot<T>(
       session,
       mailAccounts: db.collection('mail_accounts', options),
       messages: db.collection('messages', options),
+      messageSearch: db.collection('message_search', options),
       deliveries: db.collection('deliveries', options),
     });
   } catch (error) {

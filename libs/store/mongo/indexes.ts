@@ -1,6 +1,7 @@
 import type { CreateIndexesOptions } from 'mongodb';
 import type { DirectoryCollections } from './directory/documents.ts';
 import { directoryIndexes } from './directory/indexes.ts';
+import { searchIndexes } from './mailboxes/search/search-indexes.ts';
 import { statesWithIndex } from './queue/delivery-document.ts';
 import { idempotencyIndex } from './queue/accept-writer.ts';
 
@@ -13,6 +14,7 @@ export interface Index {
     | 'probes'
     | 'messages'
     | 'messageBodies'
+    | 'messageSearch'
     | keyof DirectoryCollections;
   name: string;
   key: Readonly<Record<string, 1>>;
@@ -175,5 +177,6 @@ export const indexes: readonly Index[] = [
     useCase: 'whether a blob is referred to',
     options: { sparse: true },
   },
+  ...searchIndexes,
   ...directoryIndexes,
 ];

@@ -31,7 +31,7 @@ export async function changeAccount<T>(
   await openAccount(context, accountId);
   return turns.run([accountId], () =>
     transact(database.client, async (session) => {
-      const account = await database.mailAccounts.findOne({ _id: accountId }, { session });
+      const account = await database.mailAccounts.findOne({ _id: accountId, gone: null }, { session });
       if (account === null) throw new NotFound('account');
       const work = new AccountWork(account);
       const result = await change(work, session);
@@ -50,7 +50,7 @@ export async function readAccount<T>(
 ): Promise<T> {
   const tryRead = (): Promise<{ answer: T } | undefined> =>
     snapshot(context.database, async (reads) => {
-      const account = await reads.mailAccounts.findOne({ _id: accountId }, { session: reads.session });
+      const account = await reads.mailAccounts.findOne({ _id: accountId, gone: null }, { session: reads.session });
       return account === null ? undefined : { answer: await read(account, reads) };
     });
   let found = await tryRead();
@@ -75,8 +75,11 @@ export async function openAccounts(
   const projection = { _id: 1 } as const;
   return asStoreErrors(true, async () => {
     const ids = [...new Set(accountIds)];
-    const open = await mailAccounts.find({ _id: { $in: ids } }, { projection }).toArray();
-    const found = new Set(open.map(({ _id }) => _id));
+    const findOpen = async (): Promise<Set<string>> => {
+      const open = await mailAccounts.find({ _id: { $in: ids }, gone: null }, { projection }).toArray();
+      return new Set(open.map(({ _id }) => _id));
+    };
+    const found = await findOpen();
     if (found.size === ids.length) return found;
     const missing = ids.filter((id) => !found.has(id));
     const known = await accounts.find({ _id: { $in: missing } }, { projection }).toArray();
@@ -85,15 +88,16 @@ export async function openAccounts(
       const made = known.map(({ _id }) => newAccount(_id));
       await mailAccounts.insertMany(made, { ordered: false, writeConcern: durable });
     } catch (error) {
-      // Another opened it at the same time.
+      // Another opened it at the same time, or it was removed and its mail with it.
       if (!isDuplicateKey(error)) throw error;
+      return findOpen();
     }
     for (const { _id } of known) found.add(_id);
     return found;
   });
 }
 
-function newAccount(accountId: string): MailAccountDocument {
+export function newAccount(accountId: string): MailAccountDocument {
   const mailboxes = mailboxRoles.map((role, index) => {
     const counts = { total: 0, unread: 0, uidNext: 1, uidValidity: index + 1, modseq: 1 };
     return [newId(), { name: firstMailboxes[role], parentId: null, role, ...counts }] as const;

@@ -72,7 +72,8 @@ class Batch {
   async run(accountIds: readonly string[], lookAtAll: boolean): Promise<LocalAnswer[]> {
     const { database } = this.#context;
     const session = this.#session;
-    const accounts = await database.mailAccounts.find({ _id: { $in: [...accountIds] } }, { session }).toArray();
+    const wanted = { _id: { $in: [...accountIds] }, gone: null };
+    const accounts = await database.mailAccounts.find(wanted, { session }).toArray();
     const works = new Map(accounts.map((account: MailAccountDocument) => [account._id, new AccountWork(account)]));
     const ids = this.#deliveries.map(({ deliveryId }) => documentIdOf(deliveryId)).filter((id) => id !== undefined);
     const rows = await readDeliveries(database, ids, session);

@@ -9,6 +9,8 @@ export interface MailAccountDocument {
   /** The accountId. */
   _id: string;
   v: 1;
+  /** The account was removed and its mail with it; the document stays, so that nobody who was late to hear it opens the account again. */
+  gone?: true | null;
   /** The last that was given; the next change takes the next. */
   modseq: number;
   mailboxesModseq: number;
@@ -60,6 +62,8 @@ export interface MessageDocument {
   flags?: number;
   /** Missing when expunged: the row is a tombstone, which keeps key and modseq. */
   live?: true;
+  /** The search knows its words. Missing also in what came before the search. */
+  searched?: 1 | null;
   summary?: MessageSummary;
   destroyedAt?: number;
 }

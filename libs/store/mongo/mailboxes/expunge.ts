@@ -6,8 +6,9 @@ import { durable, transact } from '../transaction.ts';
 import { asStoreErrors } from '../write-errors.ts';
 import { AccountWork } from './account-work.ts';
 import { checkModseq, liveMessage } from './change-message.ts';
-import { changeAccount, type MailContext } from './context.ts';
-import type { MessageDocument } from './documents.ts';
+import { changeAccount, type MailContext, newAccount } from './context.ts';
+import type { MailAccountDocument, MessageDocument } from './documents.ts';
+import { forgetSearch } from './search/search-index.ts';
 
 /** The row stays as a tombstone: its key refuses the same delivery again, its modseq is what `changes` reads. */
 export function destroy(
@@ -31,6 +32,7 @@ export function destroy(
     } as const;
     const $unset = { live: true, flags: true, summary: true } as const;
     await database.messages.updateOne({ _id: id, accountId }, { $set, $unset }, { session });
+    await forgetSearch(database, session, accountId, [id]);
     await letBodiesGo(database, session, [message], now);
   });
 }
@@ -60,23 +62,33 @@ export async function purge(
   });
 }
 
-/** One step of removing all that an account has, tombstones too. Answers how many rows went; 0 when nothing is left. */
+/**
+ * One step of removing all that an account has, tombstones too. Answers how many rows went; 0 when nothing is left. From then on an account that the
+ * directory doesn't have takes nothing, also from who saw it there before.
+ */
 export function removeAccount(context: MailContext, accountId: string, limit: number, now: number): Promise<number> {
   const { database, turns } = context;
   const step = Math.min(limit, maxStep);
   return turns.run([accountId], () =>
     transact(database.client, async (session) => {
       const account = await database.mailAccounts.findOne({ _id: accountId }, { session });
-      if (account === null) return 0;
+      if (account === null) return close(database, session, newAccount(accountId));
+      if (account.gone === true) return 0;
       const rows = await database.messages
         .find({ accountId }, { session, hint: 'messages_once' })
         .limit(step)
         .toArray();
-      if (rows.length === 0) return removeRest(database, session, accountId, step);
+      if (rows.length === 0) return removeRest(database, session, account, step);
       const work = new AccountWork(account);
       const live = rows.filter((row) => row.live === true);
       for (const row of live) detach(work, row);
       await letBodiesGo(database, session, live, now);
+      await forgetSearch(
+        database,
+        session,
+        accountId,
+        live.map(({ _id }) => _id),
+      );
       await database.messages.deleteMany({ _id: { $in: rows.map(({ _id }) => _id) } }, { session });
       work.nextModseq();
       await database.mailAccounts.updateOne({ _id: accountId }, work.update() ?? { $set: {} }, { session });
@@ -88,21 +100,32 @@ export function removeAccount(context: MailContext, accountId: string, limit: nu
 const maxStep = 500;
 
 async function removeRest(
-  { threadReferences, mailAccounts }: MongoDatabase,
+  database: MongoDatabase,
   session: ClientSession,
-  accountId: string,
+  account: MailAccountDocument,
   limit: number,
 ): Promise<number> {
+  const { threadReferences } = database;
   const references = await threadReferences
-    .find({ _id: { $gt: `${accountId}/`, $lt: `${accountId}0` } }, { session, projection: { _id: 1 } })
+    .find({ _id: { $gt: `${account._id}/`, $lt: `${account._id}0` } }, { session, projection: { _id: 1 } })
     .limit(limit)
     .toArray();
-  if (references.length === 0) {
-    await mailAccounts.deleteOne({ _id: accountId }, { session });
-    return 0;
-  }
+  if (references.length === 0) return close(database, session, account);
   await threadReferences.deleteMany({ _id: { $in: references.map(({ _id }) => _id) } }, { session });
   return references.length;
+}
+
+/** An id is never used again, so an account that isn't in the directory will never be. */
+async function close(
+  { accounts, mailAccounts }: MongoDatabase,
+  session: ClientSession,
+  account: MailAccountDocument,
+): Promise<0> {
+  const { _id } = account;
+  const isInDirectory = (await accounts.findOne({ _id }, { session, projection: { _id: 1 } })) !== null;
+  if (isInDirectory) await mailAccounts.deleteOne({ _id }, { session });
+  else await mailAccounts.replaceOne({ _id }, { ...account, mailboxes: {}, gone: true }, { session, upsert: true });
+  return 0;
 }
 
 /** Out of its mailboxes and the quota. */

@@ -7,9 +7,10 @@ import { deliver } from './deliver.ts';
 import { destroy, purge, removeAccount } from './expunge.ts';
 import { list } from './list.ts';
 import { get, raw, setQuota, usage } from './read-message.ts';
+import { index, unindexed } from './search/search-index.ts';
 import { createMailbox, deleteMailbox, mailboxes, updateMailbox } from './tree.ts';
 
-/** Mailboxes in MongoDB. It doesn't search yet: nothing waits to be indexed, and lists with text are refused (`searchUnavailable`). */
+/** Mailboxes in MongoDB. */
 export function mongoMailboxes(context: MailContext): Mailboxes {
   return {
     deliver: (deliveries, now) => deliver(context, deliveries, now),
@@ -34,8 +35,8 @@ export function mongoMailboxes(context: MailContext): Mailboxes {
     setQuota: (accountId, quota) => setQuota(context, accountId, quota),
     removeAccount: (accountId, limit) => removeAccount(context, accountId, limit, Date.now()),
 
-    unindexed: () => Promise.resolve([]),
-    index: () => Promise.resolve(),
+    unindexed: (limit) => unindexed(context.database, limit),
+    index: (entries) => index(context.database, entries),
 
     purge: (query) => purge(context, query),
   };

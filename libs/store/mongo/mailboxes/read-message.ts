@@ -47,7 +47,7 @@ export function usage(
 ): Promise<ReadonlyMap<string, QuotaUse>> {
   return asStoreErrors(false, async () => {
     const projection = { usedBytes: 1, usedMessages: 1, limitBytes: 1, limitMessages: 1 } as const;
-    const found = await mailAccounts.find({ _id: { $in: [...accountIds] } }, { projection }).toArray();
+    const found = await mailAccounts.find({ _id: { $in: [...accountIds] }, gone: null }, { projection }).toArray();
     return new Map(
       found.map(({ _id, usedBytes, usedMessages, limitBytes, limitMessages }) => [
         _id,
@@ -64,11 +64,12 @@ export async function setQuota(
 ): Promise<void> {
   const open = await openAccounts(database, [accountId]);
   if (!open.has(accountId)) throw new NotFound('account');
-  await asStoreErrors(true, () =>
+  const { matchedCount } = await asStoreErrors(true, () =>
     database.mailAccounts.updateOne(
-      { _id: accountId },
+      { _id: accountId, gone: null },
       { $set: { limitBytes: bytes, limitMessages: messages } },
       { writeConcern: durable },
     ),
   );
+  if (matchedCount === 0) throw new NotFound('account');
 }
