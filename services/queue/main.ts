@@ -95,6 +95,7 @@ function compose(deps: QueueDeps) {
       sweeps.kick();
     },
     onLost: (lost) => window.dropPartitions(lost),
+    onChanged: () => bus.wake('queue.owners', { owner }),
   });
   const handout = new Handout({
     owner,
@@ -193,6 +194,9 @@ function compose(deps: QueueDeps) {
     bus.onWake('queue.rows', ({ partitions: woken }) =>
       loader.mark(woken.filter((partition) => ownership.owns(partition))),
     ),
+    bus.onWake('queue.owners', (changed) => {
+      if (changed.owner !== owner) ownership.look();
+    }),
     bus.onWake('queue.settled', (settled) => {
       if (settled.owner !== owner) return;
       handout.settled(settled.token);

@@ -1,4 +1,4 @@
-import { Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** What waits, read when Prometheus asks. */
 export interface StoreLoad {
@@ -29,6 +29,16 @@ export function storeMetrics(registry: Registry, load: () => StoreLoad): BatchOb
     operations.observe(batch.size);
     seconds.observe(batch.seconds);
   };
+}
+
+/** Called with how many were ended. */
+export function staleTransactionsMetric(registry: Registry): (many: number) => void {
+  const ended = new Counter({
+    name: 'waypost_store_stale_transactions_total',
+    help: 'Transactions that their process had left open (frozen, killed or cut off) and that this one has ended.',
+    registers: [registry],
+  });
+  return (many) => ended.inc(many);
 }
 
 function gauge(registry: Registry, name: string, help: string, read: () => number): void {

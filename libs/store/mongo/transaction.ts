@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ClientSession, type MongoClient, MongoError, MongoErrorLabel } from 'mongodb';
 import { OutcomeUnknown } from '../errors.ts';
-import { storeError } from './write-errors.ts';
+import { isInterrupted, storeError } from './write-errors.ts';
 
 /** How long a commit waits for a majority. */
 export const writeTimeoutMs = 10_000;
@@ -19,7 +19,9 @@ export async function transact<T>(client: MongoClient, work: (session: ClientSes
     try {
       return await once(client, work, deadline);
     } catch (error) {
-      const isTransient = error instanceof MongoError && error.hasErrorLabel(MongoErrorLabel.TransientTransactionError);
+      const isTransient =
+        isInterrupted(error) ||
+        (error instanceof MongoError && error.hasErrorLabel(MongoErrorLabel.TransientTransactionError));
       if (!isTransient || tries >= maxTries || performance.now() > deadline) throw storeError(error, false);
     }
     await wait(Math.random() * Math.min(firstPauseMs * 2 ** tries, longestPauseMs));
@@ -64,8 +66,8 @@ async function commit(session: ClientSession, deadline: number): Promise<void> {
       await session.commitTransaction();
       return;
     } catch (error) {
-      const isUnknown =
-        error instanceof MongoError && error.hasErrorLabel(MongoErrorLabel.UnknownTransactionCommitResult);
+      if (!(error instanceof MongoError)) throw error;
+      const isUnknown = isInterrupted(error) || error.hasErrorLabel(MongoErrorLabel.UnknownTransactionCommitResult);
       if (!isUnknown) throw error;
       if (performance.now() > deadline) {
         throw new OutcomeUnknown(`MongoDB: ${error.message}`, { cause: error });

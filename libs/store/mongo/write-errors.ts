@@ -1,6 +1,7 @@
 import {
   MongoBulkWriteError,
   MongoError,
+  MongoErrorLabel,
   MongoNetworkError,
   MongoNotConnectedError,
   MongoServerError,
@@ -18,6 +19,8 @@ const maxTimeExpired = 50;
 const writeConcernFailed = 64;
 const unsatisfiableWriteConcern = 100;
 const writeConflict = 112;
+/** Its session was ended (stale-transactions.ts) just as it went on. */
+const interrupted = 11601;
 const outOfDiskSpace = 14031;
 
 /**
@@ -33,12 +36,16 @@ export function storeError(error: unknown, wrote: boolean): unknown {
     error instanceof MongoWriteConcernError ||
     hasServerCode(error, writeConcernFailed) ||
     hasServerCode(error, unsatisfiableWriteConcern) ||
-    hasServerCode(error, maxTimeExpired);
+    hasServerCode(error, maxTimeExpired) ||
+    isInterrupted(error);
   if (isUnknown || isConnectionTrouble(error)) {
     const neverSent = error instanceof MongoNotConnectedError || error instanceof MongoTopologyClosedError;
     return wrote && !neverSent
       ? new OutcomeUnknown(`MongoDB: ${error.message}`, cause)
       : new StoreUnavailable(`MongoDB: ${error.message}`, cause);
+  }
+  if (error.hasErrorLabel(MongoErrorLabel.TransientTransactionError)) {
+    return new StoreBusy('others are in the way of a transaction', cause);
   }
   return error;
 }
@@ -61,6 +68,8 @@ export function documentErrors(error: unknown): readonly WriteError[] | undefine
   const errors = [error.writeErrors].flat();
   return errors.length === 0 ? undefined : errors;
 }
+
+export const isInterrupted = (error: unknown): boolean => hasServerCode(error, interrupted);
 
 export const isDuplicateKey = (error: unknown): boolean => hasServerCode(error, duplicateKey);
 

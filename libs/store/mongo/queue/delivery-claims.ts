@@ -6,7 +6,7 @@ import type { PartitionLease } from '../../ports/partitions.ts';
 import type { MongoDatabase } from '../database.ts';
 import { durable, transact } from '../transaction.ts';
 import { asStoreErrors } from '../write-errors.ts';
-import { changeDeliveries, holds, moved, readDeliveries } from './delivery-change.ts';
+import { Changes, holds, moved, readDeliveries } from './delivery-change.ts';
 import { type Delivery, type DeliveryDocument, documentIdOf, toRow, withoutTrace } from './delivery-document.ts';
 import { heldLeases, inMs } from './partitions.ts';
 
@@ -146,28 +146,23 @@ export async function expireLeases(
   { partitions, now, limit }: Parameters<Deliveries['expireLeases']>[0],
 ): Promise<readonly DeliveryRow[]> {
   if (partitions.length === 0 || limit <= 0) return [];
-  const ended = await asStoreErrors(false, () => findEnded(database, partitions, limit));
-  if (ended.length === 0) return [];
-  const ids = ended.map(({ _id }) => _id);
-  const before = new Map(ended.map((delivery) => [delivery._id, delivery]));
-  return changeDeliveries(database, ids, (found, changes) =>
-    [...found.values()].flatMap((delivery) => {
-      // Renewed, or claimed again, since we looked.
-      if (!isSameLease(delivery, before.get(delivery._id))) return [];
+  const looked = await asStoreErrors(false, () => findEnded(database, partitions, limit));
+  if (looked.length === 0) return [];
+  return transact(database.client, async (session) => {
+    // Rows and holders as they are at one moment: who asks may have been frozen since it looked, and the rows be leased by the new holder.
+    const ended = await findEnded(database, partitions, limit, session);
+    const changes = new Changes();
+    const rows = ended.flatMap((delivery) => {
       const next = transition(delivery, { kind: 'leaseEnded' });
       if (next === undefined) return [];
       // The claim is forgotten, so that whatever its holder still brings is stale.
       const after = moved(delivery, next, { at: now, claim: null });
       changes.put(after);
       return [toRow(after)];
-    }),
-  );
-}
-
-function isSameLease(delivery: Delivery, before: Delivery | undefined): boolean {
-  return (
-    delivery.claim?.token === before?.claim?.token && delivery.leaseUntil?.getTime() === before?.leaseUntil?.getTime()
-  );
+    });
+    await changes.write(database, session);
+    return rows;
+  });
 }
 
 /** Leases that have ended by the server's clock, and those of others than the partition's holder. */
@@ -175,11 +170,13 @@ async function findEnded(
   { partitions, deliveries }: MongoDatabase,
   wanted: readonly number[],
   limit: number,
+  session?: ClientSession,
 ): Promise<Delivery[]> {
+  const within = session === undefined ? {} : { session };
   const holders = await partitions
     .find(
       { _id: { $in: [...wanted] }, owner: { $ne: null }, $expr: { $gt: ['$leaseUntil', '$$NOW'] } },
-      { projection: { owner: 1 } },
+      { ...within, projection: { owner: 1 } },
     )
     .toArray();
   const byOwner = new Map<string, number[]>();
@@ -196,7 +193,7 @@ async function findEnded(
         partition: { $in: [...wanted] },
         $or: [{ $expr: { $lte: ['$leaseUntil', '$$NOW'] } }, ...orphans],
       },
-      { projection: withoutTrace, hint: 'deliveries_leased' },
+      { ...within, projection: withoutTrace, hint: 'deliveries_leased' },
     )
     .limit(limit)
     .toArray();

@@ -37,7 +37,8 @@ async function ripen({ deliveries }: MongoDatabase, { partitions, now }: DueQuer
       .toArray();
     if (ripe.length === 0) return;
     await deliveries.updateMany(
-      { _id: { $in: ripe.map(({ _id }) => _id) }, lane: 0 },
+      // Claimed meanwhile and put off again, it isn't due: whoever looked may have been frozen since.
+      { _id: { $in: ripe.map(({ _id }) => _id) }, lane: 0, dueAt: { $lte: now } },
       { $set: { lane: 1 } },
       { writeConcern: durable },
     );

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AnyBulkWriteOperation, Filter } from 'mongodb';
+import { type Document, type Filter, MongoNetworkError, MongoServerError, type UpdateFilter } from 'mongodb';
 import { partitionCount } from '../../../delivery/row.ts';
 import type { PartitionLease, Partitions } from '../../ports/partitions.ts';
 import type { MongoDatabase } from '../database.ts';
@@ -50,10 +50,17 @@ export function heldLeases(owner: string, leases: readonly PartitionLease[]): Fi
 
 export function mongoPartitions(database: MongoDatabase): Partitions {
   const { partitions, owners } = database;
-  const bulk = async (operations: AnyBulkWriteOperation<PartitionDocument>[]): Promise<number> => {
-    if (operations.length === 0) return 0;
-    // Single updates, which the driver may send again when a reply is lost: an update of many it may not.
-    return (await partitions.bulkWrite(operations, { ordered: false, writeConcern: durable })).matchedCount;
+  /** One update for all rows: 256 single ones cost ten times as much. The driver doesn't send it again when its reply is lost, but all of ours may be. */
+  const updateAll = async (
+    filter: Filter<PartitionDocument>,
+    update: UpdateFilter<PartitionDocument> | Document[],
+  ): Promise<number> => {
+    const send = () => partitions.updateMany(filter, update, { writeConcern: durable });
+    const { matchedCount } = await send().catch((error: unknown) => {
+      if (!isGone(error)) throw error;
+      return send();
+    });
+    return matchedCount;
   };
 
   return {
@@ -61,23 +68,11 @@ export function mongoPartitions(database: MongoDatabase): Partitions {
       asStoreErrors(true, async () => {
         const acquiredBy = randomUUID();
         const ids = [...new Set(wanted)];
-        await bulk(
-          ids.map((_id) => ({
-            updateOne: {
-              filter: { _id, $or: [{ owner: null }, { $expr: { $lte: ['$leaseUntil', '$$NOW'] } }] },
-              update: [
-                {
-                  $set: {
-                    owner: { $literal: owner },
-                    epoch: { $add: ['$epoch', 1] },
-                    leaseUntil: inMs(leaseMs),
-                    acquiredBy,
-                  },
-                },
-              ],
-            },
-          })),
-        );
+        const epoch = { $add: ['$epoch', 1] };
+        // A repetition finds what it has got held, and the others as they are.
+        await updateAll({ _id: { $in: ids }, $or: [{ owner: null }, { $expr: { $lte: ['$leaseUntil', '$$NOW'] } }] }, [
+          { $set: { owner: { $literal: owner }, epoch, leaseUntil: inMs(leaseMs), acquiredBy } },
+        ]);
         const got = await partitions
           .find({ _id: { $in: ids }, acquiredBy, owner }, { projection: { epoch: 1 } })
           .toArray();
@@ -89,10 +84,8 @@ export function mongoPartitions(database: MongoDatabase): Partitions {
     // A lease that has ended but that nobody has taken is renewed too: the epoch says that nobody was between.
     renew: ({ owner, leases, leaseMs }) =>
       asStoreErrors(true, async () => {
-        const update = [{ $set: { leaseUntil: inMs(leaseMs) } }];
-        const matched = await bulk(
-          leases.map(({ partition, epoch }) => ({ updateOne: { filter: { _id: partition, owner, epoch }, update } })),
-        );
+        if (leases.length === 0) return [];
+        const matched = await updateAll(leasesOf(owner, leases), [{ $set: { leaseUntil: inMs(leaseMs) } }]);
         if (matched === leases.length) return leases.map(({ partition, epoch }) => ({ partition, epoch }));
         if (matched === 0) return [];
         const ours = await partitions.find(leasesOf(owner, leases), { projection: { epoch: 1 } }).toArray();
@@ -101,10 +94,8 @@ export function mongoPartitions(database: MongoDatabase): Partitions {
 
     release: ({ owner, leases }) =>
       asStoreErrors(true, async () => {
-        const update = { $set: { owner: null, leaseUntil: new Date(0) } };
-        await bulk(
-          leases.map(({ partition, epoch }) => ({ updateOne: { filter: { _id: partition, owner, epoch }, update } })),
-        );
+        if (leases.length === 0) return;
+        await updateAll(leasesOf(owner, leases), { $set: { owner: null, leaseUntil: new Date(0) } });
       }),
 
     list: () =>
@@ -134,6 +125,12 @@ export function mongoPartitions(database: MongoDatabase): Partitions {
         return alive.map(({ _id }) => _id);
       }),
   };
+}
+
+/** The server is, or it is primary no more: PrimarySteppedDown, NotWritablePrimary, InterruptedDueToReplStateChange. */
+function isGone(error: unknown): boolean {
+  if (error instanceof MongoNetworkError) return true;
+  return error instanceof MongoServerError && [189, 10107, 11602].includes(Number(error.code));
 }
 
 /** Dates of pipelines: the server's clock, never ours. */
