@@ -7,10 +7,10 @@ import type { Bus, BusEvent, Subscription } from '../port.ts';
 import type { ReplyOf, RequestName, RequestOf } from '../requests.ts';
 import { checkEvent, checkWake } from '../schema-check.ts';
 import type { WakeName, WakeOf } from '../wakes.ts';
-import { busMetrics } from './metrics.ts';
-import type { BusMetrics } from './metrics.ts';
+import { busMetrics } from '../metrics.ts';
+import type { BusMetrics } from '../metrics.ts';
 import { RequestTable } from './requests.ts';
-import { SerialQueue } from './serial-queue.ts';
+import { SerialQueue } from '../serial-queue.ts';
 
 export interface MemoryBusOptions {
   /** CloudEvents `source`: `/waypost/<service>/<instance>`. */

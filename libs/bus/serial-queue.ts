@@ -1,4 +1,4 @@
-import type { Subscription } from '../port.ts';
+import type { Subscription } from './port.ts';
 
 /**
  * Hands items to `handle` one after the other, never in the caller's own stack. Past `cap` the oldest waiting item is dropped.
