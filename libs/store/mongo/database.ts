@@ -1,4 +1,5 @@
 import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
+import { type BlobCollections, blobCollections } from './blobs/documents.ts';
 import { type DirectoryCollections, directoryCollections } from './directory/documents.ts';
 import type { AcceptDocument } from './queue/accept-document.ts';
 import type { DeliveryDocument } from './queue/delivery-document.ts';
@@ -13,7 +14,7 @@ import type { SearchDocument } from './mailboxes/search/search-document.ts';
 import { storeError } from './write-errors.ts';
 
 /** All collections. docs/decisions/mongodb-documents.md says why they are cut like this. */
-export interface MongoDatabase extends DirectoryCollections {
+export interface MongoDatabase extends DirectoryCollections, BlobCollections {
   client: MongoClient;
   db: Db;
   accepts: Collection<AcceptDocument>;
@@ -52,6 +53,7 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
   return {
     client,
     db,
+    ...blobCollections(db),
     accepts: db.collection('accepts'),
     deliveries: db.collection('deliveries'),
     partitions: db.collection('partitions'),

@@ -1,4 +1,5 @@
 import type { CreateIndexesOptions } from 'mongodb';
+import { type BlobCollections, chunkIndex } from './blobs/documents.ts';
 import type { DirectoryCollections } from './directory/documents.ts';
 import { directoryIndexes } from './directory/indexes.ts';
 import { searchIndexes } from './mailboxes/search/search-indexes.ts';
@@ -15,7 +16,8 @@ export interface Index {
     | 'messages'
     | 'messageBodies'
     | 'messageSearch'
-    | keyof DirectoryCollections;
+    | keyof DirectoryCollections
+    | keyof BlobCollections;
   name: string;
   key: Readonly<Record<string, 1>>;
   useCase: string;
@@ -176,6 +178,13 @@ export const indexes: readonly Index[] = [
     key: { blob: 1 },
     useCase: 'whether a blob is referred to',
     options: { sparse: true },
+  },
+  {
+    collection: 'blobChunks',
+    name: chunkIndex.name,
+    key: chunkIndex.key,
+    useCase: 'a body’s chunks in their order; bodies by their age',
+    options: { unique: true },
   },
   ...searchIndexes,
   ...directoryIndexes,
