@@ -14,7 +14,12 @@ const clearErrors = [
   'SchemaTooNew',
   'CannotListen',
   'TlsFilesUnusable',
-  'NotInThisRelease',
+  'UnsuitableServer',
+  'StoreMisconfigured',
+  'SchemaNotReady',
+  'StoreUnavailable',
+  'UnusableBlobStore',
+  'BusMisconfigured',
 ];
 
 await main(process.argv.slice(2));

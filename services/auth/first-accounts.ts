@@ -21,7 +21,8 @@ export async function ensureFirstAccounts(context: AuthContext): Promise<readonl
   const adminKey = `admin@${domain}`;
   const found = await context.directory.lookup({ keys: [adminKey], domains: [domain] });
   if (found.entries.has(adminKey) || (await context.directory.administrators(1)).length > 0) return [];
-  if (!found.domains.has(domain)) await ignoreExisting(addDomain(context, domain));
+  const isOurs = !found.domains.has(domain) && (await addedFirst(context, domain));
+  if (!isOurs && (await anotherCopyMadeThem(context))) return [];
 
   const made: FirstAccount[] = [];
   for (const [name, displayName] of sampleAccounts ? samples : []) {
@@ -49,11 +50,26 @@ async function makeOrReset(
   else await createAccount(context, account);
 }
 
-/** Two processes of a cluster may make their first start at the same time. */
-async function ignoreExisting(work: Promise<unknown>): Promise<void> {
+/** Of several copies that start at the same time one adds the domain, and the accounts are for that one to make. */
+async function addedFirst(context: AuthContext, domain: string): Promise<boolean> {
   try {
-    await work;
+    await addDomain(context, domain);
+    return true;
   } catch (error) {
-    if (!(error instanceof AlreadyExists)) throw error;
+    if (error instanceof AlreadyExists) return false;
+    throw error;
   }
 }
+
+/** False: whoever added the domain has not come to the end within the time that it takes, so this copy does it. */
+async function anotherCopyMadeThem({ directory, clock }: AuthContext): Promise<boolean> {
+  const giveUpAtMs = clock.monotonicMs() + waitForOtherMs;
+  while (clock.monotonicMs() < giveUpAtMs) {
+    if ((await directory.administrators(1)).length > 0) return true;
+    await clock.sleep(pollMs, new AbortController().signal);
+  }
+  return false;
+}
+
+const waitForOtherMs = 5_000;
+const pollMs = 200;
