@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { CommandStartedEvent, Document } from 'mongodb';
 import { partitionOf } from '../../libs/delivery/partition.ts';
-import { directoryIndexes } from '../../libs/store/mongo/directory/indexes.ts';
 import { indexes } from '../../libs/store/mongo/indexes.ts';
 import { type MongoStore, openMongoStore } from '../../libs/store/mongo/open.ts';
 import { UnsuitableServer } from '../../libs/store/mongo/server-check.ts';
@@ -11,6 +10,7 @@ import { startStandalone } from '../support/mongo-standalone.ts';
 import { permanent, QueueOwner, temporary } from './deliveries-owner.ts';
 import { Courier } from './mailboxes-courier.ts';
 import { appended } from './mailboxes-messages.ts';
+import { useDirectory } from './mongo-directory-use.ts';
 import { allPartitions, dayMs, enqueue, hourMs, makeMessage } from './spool-messages.ts';
 
 const mongo = await mongoForFile();
@@ -23,6 +23,7 @@ describe('the MongoDB store on the wire', { skip: mongo.skip }, () => {
     store = await openMongoStore({ url, database: freshDatabase(), monitorCommands: true });
     store.database.client.on('commandStarted', (event) => commands.push(event));
     await useAll(store);
+    await useDirectory(store);
   });
   after(() => store.close());
 
@@ -73,9 +74,9 @@ describe('the MongoDB store on the wire', { skip: mongo.skip }, () => {
       }
     }
     assert.ok(seen.size > 40, `${seen.size} shapes`);
-    // Garbage has the others, and the directory's has tests of its own.
+    // Garbage has the others.
     const forQueries = indexes
-      .filter((index) => !directoryIndexes.includes(index) && index.options?.expireAfterSeconds === undefined)
+      .filter((index) => index.options?.expireAfterSeconds === undefined)
       .map(({ name }) => name);
     assert.deepEqual(
       forQueries.filter((name) => !used.has(name)),
