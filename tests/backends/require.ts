@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { after, type TestContext } from 'node:test';
 import { type MongoOptions, type MongoReplicaSet, mongoReplicaSet } from './mongo.ts';
 import { type NatsOptions, type NatsServer, natsServer } from './nats.ts';
+import { type S3Server, s3Server } from './s3.ts';
 import { BackendUnavailable, isRequired } from './unavailable.ts';
 
 /** A server for the suites of one file: give `skip` to each `describe`, and use `backend` in it. */
@@ -28,6 +29,11 @@ export function mongoForFile(options: MongoOptions = {}): Promise<FileBackend<Mo
 /** For a whole file, as above. */
 export function natsForFile(options: NatsOptions = {}): Promise<FileBackend<NatsServer>> {
   return forFile(() => natsServer(options));
+}
+
+/** For a whole file, as above. */
+export function s3ForFile(options: { own?: boolean } = {}): Promise<FileBackend<S3Server>> {
+  return forFile(() => s3Server(options));
 }
 
 /** A database name of one's own: tests share a set, never a database. */
