@@ -9,7 +9,7 @@ import { type MongoAddress, openDatabase } from './connect.ts';
 import type { MongoDatabase } from './database.ts';
 import { AccountTurns } from './mailboxes/account-turns.ts';
 import { mongoMailboxes } from './mailboxes/mailboxes.ts';
-import { storeMetrics } from './metrics.ts';
+import { staleTransactionsMetric, storeMetrics } from './metrics.ts';
 import { openingError } from './opening-errors.ts';
 import { AcceptWriter } from './queue/accept-writer.ts';
 import { mongoDeliveries } from './queue/deliveries.ts';
@@ -17,6 +17,7 @@ import { mongoPartitions } from './queue/partitions.ts';
 import { mongoSpool } from './queue/spool.ts';
 import { Room } from './room.ts';
 import { prepareSchema, type SchemaMode } from './schema/prepare.ts';
+import { StaleTransactions } from './stale-transactions.ts';
 import { durable } from './transaction.ts';
 
 /** What a cluster keeps of mail. */
@@ -41,6 +42,8 @@ export interface MongoStoreOptions extends MongoAddress {
   metrics?: Registry;
   /** How long an accept waits for its answer until its outcome counts as unknown. Default 10 s. */
   acceptDeadlineMs?: number;
+  /** Transactions of this user that have done nothing for so long are ended. Default 5 s: well within a lease. */
+  inactiveTransactionMs?: number;
   /** Used share of a member's disk, 0 to 1, from which on nothing is accepted. Default 0.95. */
   fullShare?: number;
 }
@@ -94,6 +97,13 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
     ...(options.acceptDeadlineMs === undefined ? {} : { deadlineMs: options.acceptDeadlineMs }),
     ...(metrics === undefined ? {} : { onBatch: storeMetrics(metrics, () => writer.load) }),
   });
+  const staleTransactions = new StaleTransactions({
+    client: database.client,
+    inactiveMs: options.inactiveTransactionMs ?? inactiveTransactionMs,
+    ...(log === undefined ? {} : { log }),
+    ...(metrics === undefined ? {} : { onEnded: staleTransactionsMetric(metrics) }),
+  });
+  staleTransactions.start();
   const probe = async (timeoutMs: number): Promise<boolean> => {
     const committed = await probeOnce(timeoutMs);
     if (committed) writer.trust();
@@ -107,8 +117,12 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
     database,
     healthy: () => writer.healthy,
     probe,
-    close: () => database.client.close(),
+    async close() {
+      await staleTransactions.stop();
+      await database.client.close();
+    },
   };
 }
 
 const probeTimeoutMs = 5_000;
+const inactiveTransactionMs = 5_000;
