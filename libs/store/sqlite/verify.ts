@@ -2,15 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Blobs } from '../../blobs/port.ts';
+import type { VerifyReport } from '../verify-report.ts';
 import { Connection } from './engine/connection.ts';
-
-export interface VerifyReport {
-  /** Bodies whose bytes were read and compared. */
-  bodies: number;
-  accounts: number;
-  /** What is wrong, a line each; empty when all is well. */
-  faults: readonly string[];
-}
 
 /**
  * Reads a store from end to end beside the process that uses it: SQLite's own check, each body against its SHA-256, counts and quota use of every

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { loadConfig } from '../../../libs/config/load.ts';
+import { type Config, loadConfig } from '../../../libs/config/load.ts';
+import type { VerifyReport } from '../../../libs/store/verify-report.ts';
 import { type Command, type CommandContext } from '../command.ts';
 
 const path = '/api/v1/queue';
@@ -9,20 +10,10 @@ export const doctorCommands: readonly Command[] = [
   {
     name: 'doctor',
     usage: '[--verify]',
-    summary: 'what is well and what isn’t; --verify reads the whole store on this machine (safe while Waypost runs)',
+    summary:
+      'what is well and what isn’t; --verify reads the whole store, of the cluster or on this machine (safe while Waypost runs)',
     options: { verify: { type: 'boolean' } },
     run: (context) => (context.flag('verify') ? verify(context) : examine(context)),
-  },
-  {
-    name: 'migrate',
-    usage: '',
-    summary: 'bring the store on this machine to this release; Waypost must be stopped (starting does the same)',
-    async run(context) {
-      const { openSqliteStore } = await import('../../../libs/store/sqlite/open.ts');
-      const store = await openSqliteStore({ dataDir: loadConfig(process.env).dataDir });
-      await store.close();
-      context.output.say('the store is up to date');
-    },
   },
 ];
 
@@ -40,13 +31,39 @@ async function examine(context: CommandContext): Promise<void> {
 }
 
 async function verify(context: CommandContext): Promise<void> {
-  const { verifySqliteStore } = await import('../../../libs/store/sqlite/verify.ts');
-  const { fileBlobsForReading } = await import('../../../libs/blobs/file.ts');
-  const { dataDir } = loadConfig(process.env);
-  const report = await verifySqliteStore(dataDir, fileBlobsForReading(join(dataDir, 'blobs')));
+  const config = loadConfig(process.env);
+  const report = await (config.mongodbUrl === undefined
+    ? verifyData(config)
+    : verifyCluster(config, config.mongodbUrl));
   context.output.record({ messages: report.bodies, accounts: report.accounts, faults: report.faults.length });
   if (report.faults.length > 0)
     throw new Error(`the store has faults:\n${report.faults.slice(0, shownFaults).join('\n')}`);
+}
+
+async function verifyData({ dataDir }: Config): Promise<VerifyReport> {
+  const { verifySqliteStore } = await import('../../../libs/store/sqlite/verify.ts');
+  const { fileBlobsForReading } = await import('../../../libs/blobs/file.ts');
+  return verifySqliteStore(dataDir, fileBlobsForReading(join(dataDir, 'blobs')));
+}
+
+async function verifyCluster(config: Config, url: string): Promise<VerifyReport> {
+  const { openDatabase } = await import('../../../libs/store/mongo/connect.ts');
+  const { verifyMongoStore } = await import('../../../libs/store/mongo/verify/verify.ts');
+  const { mongoBlobs } = await import('../../../libs/store/mongo/blobs/blobs.ts');
+  const { openBlobsForReading } = await import('../../../libs/blobs/open.ts');
+  const { mongodbCaFile } = config;
+  const database = await openDatabase({ url, ...(mongodbCaFile === undefined ? {} : { tlsCaFile: mongodbCaFile }) });
+  try {
+    const blobs = await openBlobsForReading({
+      url: config.blobsUrl ?? 'gridfs:',
+      accessKey: config.blobsAccessKey,
+      secretKey: config.blobsSecretKey,
+      gridFs: () => mongoBlobs(database),
+    });
+    return await verifyMongoStore(database, blobs);
+  } finally {
+    await database.client.close();
+  }
 }
 
 const shownFaults = 50;

@@ -4,6 +4,7 @@ import { aliasCommands } from './alias.ts';
 import { doctorCommands } from './doctor.ts';
 import { domainCommands } from './domain.ts';
 import { messageCommands } from './message.ts';
+import { migrateCommands } from './migrate.ts';
 import { queueCommands } from './queue.ts';
 import { tokenCommands } from './token.ts';
 
@@ -16,4 +17,5 @@ export const commands: readonly Command[] = [
   ...tokenCommands,
   ...queueCommands,
   ...doctorCommands,
+  ...migrateCommands,
 ];
