@@ -87,6 +87,8 @@ const wrong: readonly [Record<string, string>, RegExp][] = [
     /WAYPOST_MONGODB_URL: a host off loopback/,
   ],
   [{ WAYPOST_MONGODB_URL: 'mongodb://127.0.0.1,u:p@db.example:1', WAYPOST_NATS_URL: 'tls://n' }, /off loopback/],
+  [{ WAYPOST_MONGODB_URL: tls, WAYPOST_NATS_URL: 'tls://u:p@n', WAYPOST_NATS_TOKEN: 't' }, /one way to log in to NATS/],
+  [{ WAYPOST_NATS_NKEY: 'SUA' }, /WAYPOST_NATS_NKEY: the value \(not shown\) has the wrong form/],
   [{ WAYPOST_MONGODB_URL: tls, WAYPOST_NATS_URL: 'nats://127.0.0.1,nats://n.example' }, /WAYPOST_NATS_URL: a host off/],
   [
     { WAYPOST_MONGODB_URL: 'http://db.example', WAYPOST_NATS_URL: 'tls://n' },

@@ -6,6 +6,7 @@ import type { GivenConfig } from './load.ts';
 export function contradictions(config: GivenConfig): ConfigProblem[] {
   return [
     ...pairs(config),
+    ...natsLogins(config),
     ...production(config),
     ...plaintextBackends(config),
     ...listeners(config),
@@ -52,6 +53,19 @@ function pairs(config: GivenConfig): ConfigProblem[] {
   return problems;
 }
 
+/** One way to prove who we are: with several, which one counts would be the server's choice. */
+function natsLogins(config: GivenConfig): ConfigProblem[] {
+  const given = [
+    ['WAYPOST_NATS_CREDS_FILE', config.natsCredsFile],
+    ['WAYPOST_NATS_NKEY', config.natsNkey],
+    ['WAYPOST_NATS_TOKEN', config.natsToken],
+    ['WAYPOST_NATS_URL', config.natsUrl?.includes('@') === true ? 'with a user' : undefined],
+  ].flatMap(([name, value]) => (name === undefined || value === undefined ? [] : [name]));
+  const [name, other] = given;
+  if (name === undefined || other === undefined) return [];
+  return [{ name, wrong: `${other} says who we are too`, expected: 'one way to log in to NATS' }];
+}
+
 function production(config: GivenConfig): ConfigProblem[] {
   if (!config.production) return [];
   const problems: ConfigProblem[] = [];
@@ -79,7 +93,9 @@ function plaintextBackends(config: GivenConfig): ConfigProblem[] {
   if (config.mongodbUrl !== undefined && !isProtectedMongo(config.mongodbUrl)) {
     problems.push({ name: 'WAYPOST_MONGODB_URL', wrong: 'a host off loopback without TLS', expected });
   }
-  if (config.natsUrl !== undefined && !config.natsUrl.split(',').every(isProtectedNats)) {
+  // With authorities of its own the client insists on TLS.
+  const natsTls = config.natsCaFile !== undefined;
+  if (config.natsUrl !== undefined && !natsTls && !config.natsUrl.split(',').every(isProtectedNats)) {
     problems.push({ name: 'WAYPOST_NATS_URL', wrong: 'a host off loopback without TLS', expected });
   }
   return problems;
@@ -94,7 +110,7 @@ function isProtectedMongo(url: string): boolean {
 }
 
 function isProtectedNats(url: string): boolean {
-  if (/^\s*(?:tls|wss):/.test(url)) return true;
+  if (/^\s*tls:/.test(url)) return true;
   const authority = url.trim().replace(/^[a-z]+:\/\//, '');
   return hosts(authority.slice(authority.lastIndexOf('@') + 1).replace(/\/.*$/, '')).every(isLoopbackHost);
 }

@@ -108,7 +108,12 @@ export const configSchema = z.object({
     url(['mongodb', 'mongodb+srv']),
     'The store of a cluster (a replica set). With WAYPOST_NATS_URL: cluster; neither: embedded; one alone is an error.',
   ),
-  natsUrl: secret('Storage and bus', 'WAYPOST_NATS_URL', url(['nats', 'tls', 'ws', 'wss']), 'The bus of a cluster.'),
+  natsUrl: secret(
+    'Storage and bus',
+    'WAYPOST_NATS_URL',
+    url(['nats', 'tls']),
+    'The bus of a cluster; several servers are comma-separated.',
+  ),
   mongodbCaFile: optional(
     'Storage and bus',
     'WAYPOST_MONGODB_CA_FILE',
@@ -118,6 +123,12 @@ export const configSchema = z.object({
   natsCaFile: optional('Storage and bus', 'WAYPOST_NATS_CA_FILE', filePath, 'Certificate authorities (PEM) for NATS.'),
   natsCredsFile: optional('Storage and bus', 'WAYPOST_NATS_CREDS_FILE', filePath, 'NATS credentials file.'),
   natsToken: secret('Storage and bus', 'WAYPOST_NATS_TOKEN', text('a token'), 'NATS token.'),
+  natsNkey: secret(
+    'Storage and bus',
+    'WAYPOST_NATS_NKEY',
+    text('the seed of a user, SU…', /^SU[A-Z2-7]{56}$/),
+    'NATS nkey.',
+  ),
   blobsUrl: optional(
     'Storage and bus',
     'WAYPOST_BLOBS_URL',

@@ -41,6 +41,7 @@ async function openBus({ config, clock, log, metrics, services }: OpenRequest): 
     caFile: config.natsCaFile,
     credsFile: config.natsCredsFile,
     token: config.natsToken,
+    nkeySeed: config.natsNkey,
     createStreams: !config.production || config.createStreams,
     clock,
     log,

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serverBinary } from '../../tools/servers/binaries.ts';
@@ -25,13 +25,21 @@ export interface NatsControl {
   /** Freezes it (SIGSTOP) and lets it go on. */
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** Deletes all its data; only while it is killed, and not in a container (ask for a process). */
+  wipe(): Promise<void>;
 }
 
 export interface NatsOptions {
   /** A server of one's own, for tests that kill it. Default false. */
   own?: boolean;
-  /** A configuration file of nats-server with users. Always a process of one's own. */
+  /** A process of one's own, never a container: its data can be wiped. */
+  process?: boolean;
+  /** A configuration file of nats-server (users, TLS). Always a process of one's own. */
   config?: string;
+  /** More arguments of nats-server. Always a process of one's own. */
+  args?: readonly string[];
+  /** False: a server without it. Always a process of one's own. Default true. */
+  jetstream?: boolean;
 }
 
 /**
@@ -42,10 +50,12 @@ export async function natsServer(options: NatsOptions = {}): Promise<NatsServer>
   const address = process.env['WAYPOST_TEST_NATS_URL'];
   const ways: Way<NatsServer>[] = [
     { name: 'Docker', open: natsContainer },
-    { name: 'nats-server', open: () => natsProcess() },
+    { name: 'nats-server', open: () => natsProcess({}) },
   ];
-  const { config } = options;
-  if (config !== undefined) return firstOpenWay('NATS', [{ name: 'nats-server', open: () => natsProcess(config) }]);
+  const { config, args, jetstream } = options;
+  if (options.process === true || config !== undefined || args !== undefined || jetstream === false) {
+    return firstOpenWay('NATS', [{ name: 'nats-server', open: () => natsProcess(options) }]);
+  }
   if (address === undefined || options.own === true) return firstOpenWay('NATS', ways);
   return firstOpenWay('NATS', [{ name: 'WAYPOST_TEST_NATS_URL', open: () => given(address), asked: true }]);
 }
@@ -55,12 +65,14 @@ async function given(url: string): Promise<NatsServer> {
   return { url, control: undefined, stop: () => Promise.resolve() };
 }
 
-async function natsProcess(config?: string): Promise<NatsServer> {
+async function natsProcess({ config, args: more = [], jetstream = true }: NatsOptions): Promise<NatsServer> {
   const binary = await serverBinary('nats-server');
   const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(join(tmpdir(), 'waypost-nats-'));
   const watchdog = startWatchdog(folder);
-  const args = ['--addr', '127.0.0.1', '--port', String(port), '--jetstream', '--store_dir', join(folder, 'data')];
+  const data = join(folder, 'data');
+  const args = ['--addr', '127.0.0.1', '--port', String(port), ...more];
+  if (jetstream) args.push('--jetstream', '--store_dir', data);
   if (config !== undefined) args.push('--config', config);
   const server = serverProcess(binary, args, join(folder, 'log'), watchdog);
   const url = `nats://127.0.0.1:${port}`;
@@ -69,7 +81,7 @@ async function natsProcess(config?: string): Promise<NatsServer> {
     await until(
       'nats-server answers',
       15_000,
-      () => natsInfo(url),
+      () => natsInfo(url, { jetstream }),
       () => server.isRunning(),
     );
   };
@@ -84,6 +96,7 @@ async function natsProcess(config?: string): Promise<NatsServer> {
     start,
     pause: () => Promise.resolve(server.pause()),
     resume: () => Promise.resolve(server.resume()),
+    wipe: () => Promise.resolve(rmSync(data, { recursive: true, force: true })),
   };
   return { url, control, stop: () => watchdog.finish() };
 }
@@ -127,6 +140,7 @@ async function natsContainer(): Promise<NatsServer> {
     },
     pause: async () => void (await handle.pause()),
     resume: async () => void (await handle.unpause()),
+    wipe: () => Promise.reject(new Error('the data of a container stays: ask for a process')),
   };
   return { url, control, stop };
 }

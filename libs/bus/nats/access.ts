@@ -43,7 +43,10 @@ function serversOf(url: string): ServerAddress[] {
     const text = item.trim();
     const parsed = URL.parse(text.includes('://') ? text : `nats://${text}`);
     if (parsed === null || parsed.hostname === '' || !/^(?:nats|tls):$/.test(parsed.protocol)) {
-      throw new BusMisconfigured('address', 'WAYPOST_NATS_URL: an address is not of the form nats://host:port or tls://host:port');
+      throw new BusMisconfigured(
+        'address',
+        'WAYPOST_NATS_URL: an address is not of the form nats://host:port or tls://host:port',
+      );
     }
     const { protocol, hostname, port, username, password } = parsed;
     return { protocol, host: hostname, port: port === '' ? '4222' : port, username, password };
@@ -89,6 +92,9 @@ function readText(name: string, file: string): string {
     return readFileSync(file, 'utf8');
   } catch (error) {
     const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    throw new BusMisconfigured(name === 'WAYPOST_NATS_CA_FILE' ? 'tls' : 'credentials', `${name}: ${file} can't be read (${why})`);
+    throw new BusMisconfigured(
+      name === 'WAYPOST_NATS_CA_FILE' ? 'tls' : 'credentials',
+      `${name}: ${file} can't be read (${why})`,
+    );
   }
 }

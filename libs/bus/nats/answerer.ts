@@ -51,6 +51,7 @@ export class Answerer<N extends RequestName> {
   #begin(msg: Msg, id: string): void {
     const abandoned = new AbortController();
     const timer = setTimeout(() => abandoned.abort(), limitOf(msg));
+    abandoned.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
     const done = inTraceOf(msg, () => this.#run(msg, abandoned.signal)).finally(() => {
       clearTimeout(timer);
       this.#running.delete(id);

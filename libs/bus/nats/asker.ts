@@ -141,7 +141,9 @@ export class Asker {
   /** Who works on it stops: rows pulled for an asker that has gone would wait for their lease. */
   #cancel(name: RequestName, id: string): void {
     try {
-      this.#options.connection()?.publish(cancelSubject(name), '', { headers: messageHeaders({ [requestIdHeader]: id }) });
+      this.#options
+        .connection()
+        ?.publish(cancelSubject(name), '', { headers: messageHeaders({ [requestIdHeader]: id }) });
     } catch {
       // The connection has just closed, and the answerer's own limit ends it.
     }
@@ -154,6 +156,7 @@ const maxPending = 4096;
 /** Publishing fails when the question is larger than the server takes, or when the connection closes at this moment. */
 function asFailure(name: RequestName, error: unknown): Error {
   const text = error instanceof Error ? error.message : String(error);
-  if (text.includes('max_payload')) return new RequestFailed('tooLarge', `${name}: larger than the max_payload of NATS`);
+  if (text.includes('max_payload'))
+    return new RequestFailed('tooLarge', `${name}: larger than the max_payload of NATS`);
   return new BusUnavailable(`${name} can't be sent: ${text}`);
 }

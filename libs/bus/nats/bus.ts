@@ -139,9 +139,7 @@ class NatsBus implements Bus {
       if (event.ok) await inTrace(event.data.traceparent, () => deliver(event.data));
       else this.#setAside(item.type, event.problem);
     });
-    const channels = types.map((type) =>
-      this.#link.open(eventSubject(type), ({ data }) => queue.push({ type, data })),
-    );
+    const channels = types.map((type) => this.#link.open(eventSubject(type), ({ data }) => queue.push({ type, data })));
     return this.#subscription(channels, queue);
   }
 

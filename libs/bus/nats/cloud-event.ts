@@ -18,7 +18,10 @@ export function decodeEvent<T extends EventType>(type: T, payload: Uint8Array): 
   const checked = checkEvent(type, frame.data.data);
   if (!checked.ok) return checked;
   const { traceparent, ...rest } = frame.data;
-  return { ok: true, data: { ...rest, ...(traceparent === undefined ? {} : { traceparent }), type, data: checked.data } };
+  return {
+    ok: true,
+    data: { ...rest, ...(traceparent === undefined ? {} : { traceparent }), type, data: checked.data },
+  };
 }
 
 const typePrefix = 'waypost.';

@@ -69,11 +69,17 @@ function explained(error: unknown, access: NatsAccess): Error {
     );
   }
   if (/^(?:CERT_|ERR_TLS_CERT|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|ERR_OSSL|ERR_SSL)/.test(code)) {
-    return new BusMisconfigured('tls', `${where}: its certificate is not trusted (${code}): give its authority in WAYPOST_NATS_CA_FILE, and use a host name that the certificate has`);
+    return new BusMisconfigured(
+      'tls',
+      `${where}: its certificate is not trusted (${code}): give its authority in WAYPOST_NATS_CA_FILE, and use a host name that the certificate has`,
+    );
   }
   const text = error instanceof Error ? error.message : '';
   if (/does not support 'tls'|is not available on this server/.test(text)) {
-    return new BusMisconfigured('tls', `${where} offers no TLS: use nats:// without WAYPOST_NATS_CA_FILE, or give the server a certificate`);
+    return new BusMisconfigured(
+      'tls',
+      `${where} offers no TLS: use nats:// without WAYPOST_NATS_CA_FILE, or give the server a certificate`,
+    );
   }
   const why = reasons.get(code) ?? (error instanceof errors.TimeoutError ? `no answer within ${handshakeMs} ms` : code);
   return new ServerUnreachable(`${where} can't be reached: ${why === '' ? 'the connection was closed' : why}`);

@@ -38,7 +38,8 @@ export class DurableReader<T extends EventType> {
   #seenUntil: Date | undefined;
 
   constructor(options: DurableReaderOptions<T>) {
-    if (!/^[A-Za-z0-9_-]{1,64}$/.test(options.name)) throw new TypeError(`'${options.name}' can't name a durable consumer`);
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(options.name))
+      throw new TypeError(`'${options.name}' can't name a durable consumer`);
     this.#options = options;
     this.#subjects = new Map(options.types.map((type) => [eventSubject(type), type]));
   }
@@ -69,7 +70,10 @@ export class DurableReader<T extends EventType> {
         tried();
         const text = error instanceof Error ? error.message : String(error);
         if (!nc.isClosed() && text !== problem) {
-          this.#options.log.warn({ consumer: this.#options.name, problem: text }, 'a durable consumer fails; tried again');
+          this.#options.log.warn(
+            { consumer: this.#options.name, problem: text },
+            'a durable consumer fails; tried again',
+          );
           problem = text;
         }
         this.#options.onTrouble();

@@ -77,13 +77,8 @@ export class NatsLink {
   }
 
   async close(): Promise<void> {
+    if (this.#nc !== undefined) await within(flushMs, this.#nc.flush());
     this.#closing.abort();
-    const nc = this.#nc;
-    if (nc !== undefined) {
-      await within(flushMs, nc.flush());
-      this.#lost(nc);
-      await within(flushMs, nc.close());
-    }
     await this.#loop;
   }
 
@@ -95,7 +90,8 @@ export class NatsLink {
     while (!signal.aborted) {
       if (nc === undefined) {
         await clock.sleep(backoffMs(failures++), signal);
-        if (!signal.aborted) nc = await this.#attempt(false);
+        // Who closes doesn't wait for a server that says nothing.
+        if (!signal.aborted) nc = await unlessAborted(this.#attempt(false), signal);
         continue;
       }
       failures = 0;
@@ -103,7 +99,7 @@ export class NatsLink {
       if (!signal.aborted) this.#options.log.warn('the connection to NATS is lost; it is tried again until it is back');
       this.#lost(nc);
       // A frozen server never takes the farewell.
-      void within(flushMs, nc.close());
+      await within(flushMs, nc.close());
       nc = undefined;
     }
   }
@@ -193,11 +189,22 @@ async function lossOf(nc: NatsConnection, signal: AbortSignal): Promise<void> {
   const stale = async (): Promise<void> => {
     for await (const status of nc.status()) if (status.type === 'staleConnection') return;
   };
-  const aborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+  await unlessAborted(Promise.race([nc.closed(), stale()]), signal);
+}
+
+/** Undefined at once when `signal` aborts. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<undefined>((resolve) => {
+    onAbort = () => resolve(undefined);
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', onAbort, { once: true });
   });
-  await Promise.race([nc.closed(), stale(), aborted]);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** Settles with the work or after `ms`, whichever is first; what the work ends with doesn't matter then. */

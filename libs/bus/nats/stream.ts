@@ -27,7 +27,10 @@ export async function ensureStream(nc: NatsConnection, create: boolean): Promise
 export async function makeStream(nc: NatsConnection): Promise<void> {
   const found = await streamConfig(nc);
   if (found === 'unknown') {
-    throw new BusMisconfigured('stream', `this NATS user may not look at the stream ${eventsStream}: use one that may ($JS.API.STREAM.INFO, CREATE and UPDATE)`);
+    throw new BusMisconfigured(
+      'stream',
+      `this NATS user may not look at the stream ${eventsStream}: use one that may ($JS.API.STREAM.INFO, CREATE and UPDATE)`,
+    );
   }
   if (found === 'missing') {
     await addStream(nc);
@@ -36,10 +39,14 @@ export async function makeStream(nc: NatsConnection): Promise<void> {
   if (differences(found).length === 0) return;
   try {
     const jsm = await manager(nc);
-    refuseDifferences((await jsm.streams.update(eventsStream, { ...settings, num_replicas: found.num_replicas })).config);
+    refuseDifferences(
+      (await jsm.streams.update(eventsStream, { ...settings, num_replicas: found.num_replicas })).config,
+    );
   } catch (error) {
     if (error instanceof BusMisconfigured) throw error;
-    throw new BusMisconfigured('stream', `${described(found)}, and the server refuses the change: ${textOf(error)}`, { cause: error });
+    throw new BusMisconfigured('stream', `${described(found)}, and the server refuses the change: ${textOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -82,14 +89,17 @@ async function addStream(nc: NatsConnection): Promise<StreamState> {
       // Another process was faster, with the settings of another release perhaps: the next look tells.
       if (error.code === codes.nameInUse) return ensureStream(nc, false);
       if (permanent.has(error.code)) {
-        throw new BusMisconfigured('stream', `NATS can't make the stream ${eventsStream}: ${error.message}`, { cause: error });
+        throw new BusMisconfigured('stream', `NATS can't make the stream ${eventsStream}: ${error.message}`, {
+          cause: error,
+        });
       }
     }
     throw isAbsent(error) ? noJetStream() : error;
   }
 }
 
-const manager = (nc: NatsConnection): Promise<JetStreamManager> => jetstreamManager(nc, { checkAPI: false, timeout: apiMs });
+const manager = (nc: NatsConnection): Promise<JetStreamManager> =>
+  jetstreamManager(nc, { checkAPI: false, timeout: apiMs });
 const apiMs = 5000;
 
 const codes = { streamNotFound: 10059, nameInUse: 10058, notEnabledForAccount: 10039 };
@@ -98,7 +108,10 @@ const permanent = new Set([10065, 10047, 10028, 10023]);
 
 function refuseDifferences(config: StreamConfig): void {
   if (differences(config).length > 0) {
-    throw new BusMisconfigured('stream', `${described(config)}. \`waypost migrate\` sets what can be set; else remove the stream: it holds nothing that the store hasn't`);
+    throw new BusMisconfigured(
+      'stream',
+      `${described(config)}. \`waypost migrate\` sets what can be set; else remove the stream: it holds nothing that the store hasn't`,
+    );
   }
 }
 
@@ -115,9 +128,13 @@ function differences(config: StreamConfig): string[] {
 }
 
 const noJetStream = (): BusMisconfigured =>
-  new BusMisconfigured('noJetStream', 'the NATS server has no JetStream (for this account): start it with --jetstream, or enable it for the account');
+  new BusMisconfigured(
+    'noJetStream',
+    'the NATS server has no JetStream (for this account): start it with --jetstream, or enable it for the account',
+  );
 
-const isDenied = (error: unknown): boolean => causes(error).some((one) => one instanceof errors.PermissionViolationError);
+const isDenied = (error: unknown): boolean =>
+  causes(error).some((one) => one instanceof errors.PermissionViolationError);
 
 /** Nobody answers the API where JetStream is off. */
 function isAbsent(error: unknown): boolean {
