@@ -21,6 +21,10 @@ export function requireNats(t: TestContext, options: NatsOptions = {}): Promise<
   return forTest(t, () => natsServer(options));
 }
 
+export function requireS3(t: TestContext, options: { own?: boolean } = {}): Promise<S3Server | undefined> {
+  return forTest(t, () => s3Server(options));
+}
+
 /** For a whole file, at its top: `const mongo = await mongoForFile()`. One set, stopped after the file's last test. */
 export function mongoForFile(options: MongoOptions = {}): Promise<FileBackend<MongoReplicaSet>> {
   return forFile(() => mongoReplicaSet(options));

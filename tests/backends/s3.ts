@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { S3mini } from 's3mini';
@@ -49,9 +49,14 @@ async function s3Process(): Promise<S3Server> {
   const binary = await serverBinary('weed');
   const folder = mkdtempSync(join(tmpdir(), 'waypost-s3-'));
   const watchdog = startWatchdog(folder);
-  const { args, port } = await weedArguments(folder);
+  const { args, ports } = await weedArguments(folder);
   const server = serverProcess(binary, args, join(folder, 'log'), watchdog);
-  const endpoint = `http://127.0.0.1:${port}`;
+  const endpoint = `http://127.0.0.1:${ports[0]}`;
+  const stop = async (): Promise<void> => {
+    await watchdog.finish();
+    // It puts them there whatever it is told.
+    for (const socket of globSync(`/tmp/seaweedfs-*-{${ports.join(',')}}.sock`)) rmSync(socket, { force: true });
+  };
   const client = new S3mini({
     accessKeyId: keys.accessKey,
     secretAccessKey: keys.secretKey,
@@ -72,19 +77,19 @@ async function s3Process(): Promise<S3Server> {
   try {
     await start();
   } catch (error) {
-    await watchdog.finish();
+    await stop();
     throw error;
   }
   return {
     url: `s3://${bucket}?endpoint=${endpoint}`,
     ...keys,
     control: { kill: () => server.kill(), start },
-    stop: () => watchdog.finish(),
+    stop,
   };
 }
 
 /** Master, volumes, filer and gateway in one process, each with its port; what isn't needed is off. */
-async function weedArguments(folder: string): Promise<{ args: string[]; port: number }> {
+async function weedArguments(folder: string): Promise<{ args: string[]; ports: number[] }> {
   const identity = ({ accessKey, secretKey }: typeof keys, actions: string[]) => ({
     name: accessKey,
     credentials: [{ accessKey, secretKey }],
@@ -93,7 +98,7 @@ async function weedArguments(folder: string): Promise<{ args: string[]; port: nu
   const identities = [identity(keys, ['Admin', 'Read', 'Write', 'List']), identity(readerKeys, ['Read', 'List'])];
   const config = join(folder, 's3.json');
   writeFileSync(config, JSON.stringify({ identities }));
-  const [port = 0, ...ports] = await freePorts(portNames.length + 1);
+  const ports = await freePorts(portNames.length);
   const args = [
     '-logtostderr',
     'server',
@@ -111,13 +116,13 @@ async function weedArguments(folder: string): Promise<{ args: string[]; port: nu
     '-master.volumeSizeLimitMB=64',
     '-volume.max=100',
     '-volume.minFreeSpace=0',
-    `-s3.port=${port}`,
     ...portNames.map((name, index) => `-${name}=${ports[index]}`),
   ];
-  return { args, port };
+  return { args, ports };
 }
 
 const portNames = [
+  's3.port',
   'master.port',
   'master.port.grpc',
   'volume.port',

@@ -47,6 +47,39 @@ export function blobsContract(name: string, open: () => Promise<{ blobs: Blobs; 
         assert.deepEqual(await collect(blobs.read(ref, { start, end })), whole.subarray(start, end), `${start}-${end}`);
     });
 
+    it('a body of many pieces, the last one whole or not, comes back, also in ranges over their seams', async () => {
+      for (const size of [10 * mib, 10 * mib + 17]) {
+        const whole = randomBytes(size);
+        const chunks = Array.from({ length: Math.ceil(size / 99_999) }, (_, n) =>
+          whole.subarray(n * 99_999, (n + 1) * 99_999),
+        );
+        const { ref, sizeBytes, sha256 } = await put(...chunks);
+        assert.deepEqual([sizeBytes, sha256], [size, createHash('sha256').update(whole).digest('hex')]);
+        assert.ok((await collect(blobs.read(ref))).equals(whole));
+        for (const [start, end] of [
+          [0, 5 * mib + 1],
+          [5 * mib - 1, 5 * mib + 1],
+          [261_119, 261_121],
+          [size - 1, size + 10],
+        ] as const) {
+          const part = await collect(blobs.read(ref, { start, end }));
+          assert.ok(part.equals(whole.subarray(start, end)), `${start}-${end}`);
+        }
+      }
+    });
+
+    it('a reader that stops early leaves the rest alone, and others read on', async () => {
+      const whole = randomBytes(3 * mib);
+      const { ref } = await put(whole);
+      for (let n = 0; n < 30; n += 1) {
+        for await (const chunk of blobs.read(ref)) {
+          assert.ok(chunk.length > 0);
+          break;
+        }
+      }
+      assert.ok((await collect(blobs.read(ref))).equals(whole));
+    });
+
     it('the same bytes put twice are two blobs: removing one leaves the other', async () => {
       const bytes = randomBytes(1000);
       const [one, two] = await Promise.all([put(bytes), put(bytes)]);
@@ -88,6 +121,11 @@ export function blobsContract(name: string, open: () => Promise<{ blobs: Blobs; 
         throw new Error('socket closed');
       };
       await assert.rejects(blobs.put(failing(), never), /socket closed/);
+      const failingLate = async function* (): AsyncGenerator<Uint8Array> {
+        for (let n = 0; n < 60; n += 1) yield randomBytes(100_000);
+        throw new Error('socket closed late');
+      };
+      await assert.rejects(blobs.put(failingLate(), never), /socket closed late/);
       assert.deepEqual(await refsOf(), before);
     });
 
@@ -118,11 +156,13 @@ export function blobsContract(name: string, open: () => Promise<{ blobs: Blobs; 
   });
 }
 
-async function* streamOf(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+const mib = 1024 * 1024;
+
+export async function* streamOf(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) yield chunk;
 }
 
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);
