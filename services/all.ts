@@ -21,7 +21,8 @@ export interface Waypost {
   addresses: Addresses;
   /** Made by this start; [] when there were accounts. */
   firstAccounts: readonly FirstAccount[];
-  tls: Pick<TlsMaterial, 'certFile' | 'selfSigned'>;
+  /** Undefined without ingress. */
+  tls: Pick<TlsMaterial, 'certFile' | 'selfSigned'> | undefined;
   /** Drains and closes everything; what is under way has `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
@@ -93,11 +94,12 @@ export async function composeServices(config: Config, log: Logger, opened: Closi
   return (await compose(request)).services;
 }
 
-async function compose(request: OpenRequest): Promise<{ services: Services; tls: TlsMaterial }> {
+async function compose(request: OpenRequest): Promise<{ services: Services; tls: TlsMaterial | undefined }> {
   const { config, opened } = request;
   const backends = await (await backendsFor(config))(request);
-  const tls = await openTls(request);
-  opened.push(() => tls.close());
+  // Only what speaks SMTP shows a certificate.
+  const tls = request.services.includes('ingress') ? await openTls(request) : undefined;
+  if (tls !== undefined) opened.push(() => tls.close());
   const parsePool = new ParsePool();
   opened.push(() => parsePool.close());
   return { services: await createServices({ ...request, backends, tls, parsePool }), tls };

@@ -20,7 +20,7 @@ function whereThingsAre(config: Config, addresses: Addresses): string[] {
     ['Submission', submissions && `${formatAddress(submissions)}  (TLS)`],
     ['LMTP', lmtp && formatAddress(lmtp)],
     ['Operations', ops && `http://${formatAddress(ops)}/metrics, /livez, /readyz`],
-    ['Data', config.dataDir],
+    ['Data', config.mongodbUrl === undefined ? config.dataDir : undefined],
   ];
   return lines.flatMap(([name, place]) => (place === undefined ? [] : [`  ${name.padEnd(12)}${place}`]));
 }
@@ -95,7 +95,7 @@ function submissionServer(
   const address = submission ?? submissions;
   if (address === undefined) return undefined;
   const login = `--ssl-reqd --user ${quote(credentials(sender))}`;
-  return `${login} ${tls.selfSigned ? `--cacert ${quote(tls.certFile)}` : ''} ${reach(config, address)} ${quote(`${scheme}://${config.hostname}:${address.port}`)}`.replace(
+  return `${login} ${tls?.selfSigned === true ? `--cacert ${quote(tls.certFile)}` : ''} ${reach(config, address)} ${quote(`${scheme}://${config.hostname}:${address.port}`)}`.replace(
     / {2,}/g,
     ' ',
   );

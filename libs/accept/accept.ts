@@ -10,8 +10,8 @@ export interface AcceptDeps {
 }
 
 /**
- * Makes a message durable, then tells of it: the event `mail.accepted` and a wake-up of the owners of its partitions. Both may be lost, the sweeps find the
- * rows. Errors are those of Spool.accept (StoreFull, StoreBusy, StoreUnavailable, OutcomeUnknown); nothing is told then. `accepted: false` when the
+ * Makes a message durable, then tells of it: the event `mail.accepted` and, once its delivery rows are there, a wake-up of the owners of its partitions. All of
+ * that may be lost, the sweeps find the message and the rows. Errors are those of Spool.accept (StoreFull, StoreBusy, StoreUnavailable, OutcomeUnknown); nothing is told then. `accepted: false` when the
  * Idempotency-Key has made a message before; nothing is told then either.
  */
 export async function acceptMessage(
@@ -27,6 +27,9 @@ export async function acceptMessage(
     source: message.source.by,
     targets: message.targets.length,
   });
-  for (const { destination } of message.targets) wakes.add(partitionOf(destination));
+  const partitions = message.targets.map(({ destination }) => partitionOf(destination));
+  // Not waited for: what is accepted is safe, and the client has waited long enough.
+  if (spool.routesOnAccept) wakes.add(partitions);
+  else wakes.addAfter(spool.fanOut(message.messageId), partitions);
   return result;
 }

@@ -1,6 +1,7 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
 import type { Logger } from '../ops/logger.ts';
 import type { Clock } from './clock.ts';
@@ -138,13 +139,46 @@ const renewBeforeDays = 30;
 async function ensureSelfSigned(config: TlsOptions['config'], nowMs: number): Promise<Files> {
   const folder = join(config.dataDir, 'tls');
   const files = { cert: join(folder, 'self-signed.crt'), key: join(folder, 'self-signed.key') };
-  const names = [...new Set([config.hostname, config.domain, 'localhost', '127.0.0.1'])];
   if (await isStillGood(files, config.hostname, nowMs)) return files;
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  await alone(join(folder, 'making'), async () => {
+    // Another process that shares the directory may have made it meanwhile.
+    if (await isStillGood(files, config.hostname, nowMs)) return;
+    await makePair(config, files, nowMs);
+  });
+  return files;
+}
+
+async function makePair(config: TlsOptions['config'], files: Files, nowMs: number): Promise<void> {
+  const names = [...new Set([config.hostname, config.domain, 'localhost', '127.0.0.1'])];
   const pair = makeSelfSigned({ names, notBeforeMs: nowMs - dayMs, notAfterMs: nowMs + validDays * dayMs });
   await replace(files.key, pair.key, 0o600);
   await replace(files.cert, pair.cert, 0o644);
-  return files;
+}
+
+/** Of processes that share a directory one at a time does `work`. A mark that was left by one that died counts for no longer than the work takes. */
+async function alone(mark: string, work: () => Promise<void>): Promise<void> {
+  const giveUpAtMs = performance.now() + markLastsMs;
+  while (!(await isMarked(mark)) && performance.now() < giveUpAtMs) await wait(markPollMs);
+  try {
+    await work();
+  } finally {
+    await rm(mark, { recursive: true, force: true });
+  }
+}
+
+const markLastsMs = 5_000;
+const markPollMs = 50;
+
+/** Making a directory is one step: it fails where there is one. */
+async function isMarked(mark: string): Promise<boolean> {
+  try {
+    await mkdir(mark);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 async function isStillGood(files: Files, hostname: string, nowMs: number): Promise<boolean> {

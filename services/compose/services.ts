@@ -11,8 +11,8 @@ import type { Backends, OpenRequest } from './backends.ts';
 
 export interface Parts extends Omit<OpenRequest, 'opened'> {
   backends: Backends;
-  /** For ingress. */
-  tls: TlsMaterial;
+  /** For ingress, which isn't made without. */
+  tls: TlsMaterial | undefined;
   /** For mailbox. */
   parsePool: ParsePool;
 }
@@ -29,7 +29,7 @@ export interface Services {
 
 /** Makes the wanted services. Each one's code is loaded only when it is wanted: a process of one service holds the code of one. */
 export async function createServices(parts: Parts): Promise<Services> {
-  const { backends, services: wanted, ...rest } = parts;
+  const { backends, services: wanted, tls, ...rest } = parts;
   const { store, ...others } = backends;
   const verifier = createVerifier({ ...rest, ...others, directory: store.directory });
   const authenticate = createAuthenticate({ verifier, config: parts.config });
@@ -42,7 +42,11 @@ export async function createServices(parts: Parts): Promise<Services> {
   const queue = await of('queue', async () => (await import('../queue/main.ts')).createQueue);
   const mailbox = await of('mailbox', async () => (await import('../mailbox/main.ts')).createMailbox);
   const delivery = await of('delivery', async () => (await import('../delivery/main.ts')).createDelivery);
-  const ingress = await of('ingress', async () => (await import('../ingress/main.ts')).createIngress);
+  const ingress = await of('ingress', async () => {
+    const { createIngress } = await import('../ingress/main.ts');
+    if (tls === undefined) throw new TypeError('ingress needs a certificate');
+    return (own) => createIngress({ ...own, tls });
+  });
   const inner = present([auth, queue]);
   const outer = present([mailbox, delivery]);
   return { auth, ingress, inner, outer, all: present([...inner, ...outer, ingress]) };

@@ -99,6 +99,7 @@ export function createIngress(deps: IngressDeps): Ingress {
     async stop(graceMs) {
       state = 'stopped';
       await Promise.all([drainAll(listeners, graceMs), health.stop()]);
+      await context.accept.wakes.settled();
       await context.gate.close();
       await resolver.close();
     },
@@ -135,7 +136,7 @@ function createContext(deps: IngressDeps): { context: IngressContext; resolver: 
     resolver,
     verifier: deps.verifier ?? createVerifier({ bus, directory, clock, metrics }),
     senderRights: new SenderRights(directory, clock),
-    accept: { spool, bus, wakes: new PartitionWakes(bus) },
+    accept: { spool, bus, wakes: new PartitionWakes(bus, log) },
     ranks: new Ranks(),
     blobs,
     dataMemory,

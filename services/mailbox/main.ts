@@ -151,6 +151,7 @@ function createHttp(deps: MailboxDeps) {
   const { config, bus, mailboxes, log } = deps;
   const host = { domain: config.domain, hostname: config.hostname };
   const resolver = new CachedResolver({ ...deps, host });
+  const wakes = new PartitionWakes(bus, log);
   const api = mailboxRoutes({
     ...deps,
     resolver: {
@@ -158,12 +159,12 @@ function createHttp(deps: MailboxDeps) {
     },
     rights: new SenderRights(deps.directory, deps.clock),
     ranks: new Ranks(),
-    wakes: new PartitionWakes(bus),
+    wakes,
     announcer: createAnnouncer({ bus, mailboxes, log }),
     settings: config,
   });
   const closeAll = async (): Promise<void> => {
-    await Promise.all([api.close(), resolver.close()]);
+    await Promise.all([api.close(), resolver.close(), wakes.settled()]);
   };
   return { router: mountRoutes([...accountRoutes(deps), ...api.routes], deps), close: closeAll };
 }

@@ -64,6 +64,7 @@ export function createQueue(deps: QueueDeps): Service {
       queue.handout.close();
       await Promise.all(subscriptions.map((subscription) => subscription.close()));
       await Promise.all([queue.loader.stop(), ...queue.tasks.map((task) => task.stop())]);
+      await queue.wakes.settled();
       await queue.ownership.stop();
     },
     readiness: () => readiness(state, queue.ownership, deps.bus),
@@ -119,6 +120,7 @@ function compose(deps: QueueDeps) {
       if (!handout.offer()) wakeWorkers();
     },
   });
+  const wakes = new PartitionWakes(bus, log);
   const reporter = new Reporter({
     bus,
     spool,
@@ -130,7 +132,7 @@ function compose(deps: QueueDeps) {
     clock,
     log,
     metrics,
-    wakes: new PartitionWakes(bus),
+    wakes,
     messagePartitions: () => ownership.owned(),
   });
   const sweep = new Sweep({
@@ -203,7 +205,7 @@ function compose(deps: QueueDeps) {
       loader.look();
     }),
   ];
-  return { ownership, loader, handout, tasks: [sweeps, reports, housekeeping, leases], listen };
+  return { ownership, wakes, loader, handout, tasks: [sweeps, reports, housekeeping, leases], listen };
 }
 
 /** Between two sweeps or rounds of reports, however often they are asked for. */

@@ -85,7 +85,7 @@ export async function openMailSystem(t: TestContext) {
   const bus: Bus = createMemoryBus({ source: '/waypost/test/1', clock, log, metrics });
   const blobs = await openFileBlobs(join(dataDir, 'blobs'));
   const parsePool = new ParsePool();
-  const wakes = new PartitionWakes(bus);
+  const wakes = new PartitionWakes(bus, log);
   const ranks = new Ranks();
   const stops: (() => Promise<void>)[] = [];
   t.after(async () => {
@@ -178,7 +178,7 @@ export async function openMailSystem(t: TestContext) {
       const dueAt = nowMs + delayMs;
       const about = { dueAt, sender, sizeBytes: bytes.length, priority: 1, nowMs, expireAfterMs: config.expireAfterMs };
       await acceptMessage(
-        { spool: store.spool, bus: told, wakes: options.bus === undefined ? wakes : new PartitionWakes(told) },
+        { spool: store.spool, bus: told, wakes: options.bus === undefined ? wakes : new PartitionWakes(told, log) },
         {
           messageId,
           acceptedAt: nowMs,

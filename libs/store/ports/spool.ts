@@ -11,6 +11,9 @@ import type { Target } from '../../delivery/row.ts';
  * - Accept rows change only in `routedAt` and collection marks. A message always has all its delivery rows or none until fan-out is complete.
  */
 export interface Spool {
+  /** True: `accept` writes the delivery rows too, so that no fan-out has to follow it. */
+  readonly routesOnAccept: boolean;
+
   accept(message: AcceptedMessage): Promise<AcceptResult>;
 
   /** Envelope and body of the named messages; unknown ids are missing from the map. Inline bytes come along; of blobs only the reference. */

@@ -6,6 +6,7 @@ import type { AcceptArgs } from './ops/spool.ts';
 /** The spool in SQLite: accept writes the delivery rows too, so that no fan-out is ever missing. */
 export function sqliteSpool(engine: Engine): Spool {
   return {
+    routesOnAccept: true,
     accept: (message) => engine.write('spool.accept', acceptArgs(message), weightOf(message)),
     read: (messageIds) => engine.read('spool.read', { messageIds }),
     fanOut: (messageId) => engine.read('spool.exists', { messageId }),

@@ -20,6 +20,7 @@ export function mongoSpool(
   const { accepts } = database;
   const fanOut = new FanOut(accepts, database.deliveries);
   return {
+    routesOnAccept: false,
     accept: (message) => accept(database, writer, fanOut, message),
     read: (messageIds) =>
       asStoreErrors(false, async () => {
