@@ -39,6 +39,7 @@ async function migrateCluster(config: Config, url: string, { output }: CommandCo
     caFile: config.natsCaFile,
     credsFile: config.natsCredsFile,
     token: config.natsToken,
+    nkeySeed: config.natsNkey,
   });
   output.say('NATS: the stream of events is up to date');
   if (output.json) output.record({ mongodb: { made: missing }, nats: { stream: 'up to date' } });
