@@ -18,7 +18,7 @@ export async function initiateSet(
   const names: unknown[] = [];
   for (const host of hosts) {
     names.push(
-      await until(`${host} answers`, START_LIMIT_MS, async () => (await hello(host))['setName'] ?? '', isRunning),
+      await until(`${host} answers`, START_LIMIT_MS, async () => (await memberHello(host))['setName'] ?? '', isRunning),
     );
   }
   if (names.every((name) => name === '')) await initiate(hosts);
@@ -31,7 +31,7 @@ export async function initiateSet(
 /** `host:port` of the primary. */
 async function primaryOf(hosts: readonly string[]): Promise<string> {
   return until('a primary', 30_000, async () => {
-    const answers = await Promise.all(hosts.map((host) => hello(host).catch(() => undefined)));
+    const answers = await Promise.all(hosts.map((host) => memberHello(host).catch(() => undefined)));
     return hosts.find((_, index) => answers[index]?.['isWritablePrimary'] === true);
   });
 }
@@ -58,7 +58,7 @@ async function initiate(hosts: readonly string[]): Promise<void> {
 
 /** Asks only what needs no user: `hello`. */
 async function settledPrimary(hosts: readonly string[]): Promise<string | undefined> {
-  const answers = await Promise.all(hosts.map(hello));
+  const answers = await Promise.all(hosts.map(memberHello));
   const primary = answers.findIndex((answer) => answer['isWritablePrimary'] === true);
   const follow = answers.every((answer, index) => index === primary || answer['secondary'] === true);
   return follow ? hosts[primary] : undefined;
@@ -72,7 +72,8 @@ async function probe(primary: string): Promise<void> {
   });
 }
 
-function hello(host: string): Promise<Record<string, unknown>> {
+/** What a member says of itself; it says it to anybody. */
+export function memberHello(host: string): Promise<Record<string, unknown>> {
   return direct(host, (client) => client.db('admin').command({ hello: 1 }));
 }
 
