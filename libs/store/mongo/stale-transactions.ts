@@ -78,8 +78,8 @@ export class StaleTransactions {
   }
 }
 
-/** Shares of `inactiveMs`: one that is left open ends after 1 to 1.5 times of it. */
-const looksApart = 0.35;
+/** Shares of `inactiveMs`: one that is left open ends after 1 to 1.8 times of it. */
+const looksApart = 0.25;
 const jitter = 0.15;
 
 export interface StaleTransactionsOptions {
