@@ -113,6 +113,8 @@ async function weedArguments(folder: string): Promise<{ args: string[]; ports: n
     '-s3.port.iceberg=0',
     '-s3.port.lance=0',
     '-master.telemetry=false',
+    // A master that was killed waits that long before it leads itself again.
+    '-master.electionTimeout=1s',
     '-master.volumeSizeLimitMB=64',
     '-volume.max=100',
     '-volume.minFreeSpace=0',

@@ -4,7 +4,7 @@ import type { BlobsOptions } from '../open.ts';
 import type { Blobs } from '../port.ts';
 import { uploadMemory } from '../upload-memory.ts';
 import { type S3Request, s3Client } from './client.ts';
-import { S3Failure } from './failure.ts';
+import { isNoSuchObject } from './failure.ts';
 import { isUnfinished, listPage, removeUnfinished } from './list.ts';
 import { bodyKey } from './names.ts';
 import { tryS3 } from './probe.ts';
@@ -52,7 +52,6 @@ async function removeObject(request: S3Request, key: string): Promise<void> {
   try {
     await request('removal', (s3) => s3.deleteObject(key), { tries: 3 });
   } catch (error) {
-    const isGone = error instanceof S3Failure && error.status === 404 && error.code !== 'NoSuchBucket';
-    if (!isGone) throw error;
+    if (!isNoSuchObject(error)) throw error;
   }
 }

@@ -19,6 +19,11 @@ export class S3Failure extends StoreUnavailable {
   }
 }
 
+/** Only what S3 says of the object itself: a bucket or a key that it doesn't know may be a 404 too. */
+export function isNoSuchObject(error: unknown): boolean {
+  return error instanceof S3Failure && error.status === 404 && (error.code === 'NoSuchKey' || error.code === 'Unknown');
+}
+
 /** An error of the client or of `fetch` as one of the store's; any other error as it is. */
 export function s3Error(what: string, error: unknown): unknown {
   if (error instanceof S3ServiceError) {

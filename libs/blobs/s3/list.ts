@@ -5,6 +5,7 @@ import type { Blobs } from '../port.ts';
 import type { S3Request } from './client.ts';
 import { S3Failure } from './failure.ts';
 import { bodyKey, bodyPrefix } from './names.ts';
+import { abortUpload } from './upload.ts';
 
 /** Cursor of the page after the last object. */
 const unfinishedCursor = 'unfinished';
@@ -43,11 +44,7 @@ export function isUnfinished(ref: string): boolean {
 
 export async function removeUnfinished(request: S3Request, ref: string): Promise<void> {
   const [, id = '', uploadId = ''] = refPattern.exec(ref) ?? [];
-  try {
-    await request('abort of an upload', (s3) => s3.abortMultipartUpload(bodyKey(id), uploadId), { tries: 3 });
-  } catch (error) {
-    if (!(error instanceof S3Failure) || error.code !== 'NoSuchUpload') throw error;
-  }
+  await abortUpload(request, bodyKey(id), uploadId);
 }
 
 const uploadSchema = z.object({ Key: z.string(), UploadId: z.string() });

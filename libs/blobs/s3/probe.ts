@@ -43,7 +43,7 @@ const remedies: readonly (readonly [codes: RegExp, remedy: string])[] = [
   [/CERT|SELF_SIGNED|VERIFY|ALTNAME/, 'give the certificate authority of `endpoint` in NODE_EXTRA_CA_CERTS'],
   [/SSL|TLS|EPROTO|PACKET_LENGTH/, '`endpoint` doesn’t speak TLS there: correct its port, or take http: on loopback'],
   [/^NoSuchBucket$/, remedyOfBucket],
-  [/^InvalidAccessKeyId$/, 'correct WAYPOST_BLOBS_ACCESS_KEY: the server doesn’t know it'],
+  [/^(?:InvalidAccessKeyId|XAdminUserNotFound)$/, 'correct WAYPOST_BLOBS_ACCESS_KEY: the server doesn’t know it'],
   [/^SignatureDoesNotMatch$/, 'correct WAYPOST_BLOBS_SECRET_KEY: it isn’t the one of the access key'],
   [/^RequestTimeTooSkewed$/, 'set the clock of this machine or of the server (NTP)'],
   [/^(?:AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraintException)$/, remedyOfRegion],

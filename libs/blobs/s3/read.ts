@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { NotFound, StoreUnavailable } from '../../store/errors.ts';
 import { BlobDamaged } from '../errors.ts';
 import { requestTimeoutMs, type S3Request } from './client.ts';
-import { S3Failure, s3Error } from './failure.ts';
+import { isNoSuchObject, S3Failure, s3Error } from './failure.ts';
 
 /** How long a body may stand still while it is read. */
 const idleMs = 30_000;
@@ -62,9 +62,8 @@ async function open(
       throw new S3Failure('read of a range', response.status, 'NoRange');
     return response;
   } catch (error) {
-    if (!(error instanceof S3Failure)) throw error;
-    if (error.status === 404 && error.code !== 'NoSuchBucket') throw new NotFound('body');
-    if (error.status === 416) return undefined;
+    if (isNoSuchObject(error)) throw new NotFound('body');
+    if (error instanceof S3Failure && error.status === 416) return undefined;
     throw error;
   }
 }

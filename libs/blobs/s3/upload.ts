@@ -120,13 +120,22 @@ class Multipart {
     );
   }
 
-  async abort(): Promise<void> {
-    await this.#request('abort of an upload', (s3) => s3.abortMultipartUpload(this.#key, this.#uploadId));
+  abort(): Promise<void> {
+    return abortUpload(this.#request, this.#key, this.#uploadId);
   }
 
   async #isThere(sizeBytes: number, signal: AbortSignal): Promise<boolean> {
     const found = await this.#request('look', (s3) => s3.listObjectsPaged('/', this.#key, 1), { signal });
     return found?.objects?.some(({ Key, Size }) => Key === this.#key && Size === sizeBytes) ?? false;
+  }
+}
+
+/** Of an upload that has ended there is nothing to abort. */
+export async function abortUpload(request: S3Request, key: string, uploadId: string): Promise<void> {
+  try {
+    await request('abort of an upload', (s3) => s3.abortMultipartUpload(key, uploadId), { tries: 2 });
+  } catch (error) {
+    if (!(error instanceof S3Failure) || error.code !== 'NoSuchUpload') throw error;
   }
 }
 
