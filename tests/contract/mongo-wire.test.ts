@@ -10,6 +10,7 @@ import { startStandalone } from '../support/mongo-standalone.ts';
 import { permanent, QueueOwner, temporary } from './deliveries-owner.ts';
 import { Courier } from './mailboxes-courier.ts';
 import { appended } from './mailboxes-messages.ts';
+import { useBlobs } from './mongo-blobs-use.ts';
 import { useDirectory } from './mongo-directory-use.ts';
 import { allPartitions, dayMs, enqueue, hourMs, makeMessage } from './spool-messages.ts';
 
@@ -24,6 +25,7 @@ describe('the MongoDB store on the wire', { skip: mongo.skip }, () => {
     store.database.client.on('commandStarted', (event) => commands.push(event));
     await useAll(store);
     await useDirectory(store);
+    await useBlobs(store);
   });
   after(() => store.close());
 
