@@ -253,6 +253,9 @@ export function directoryContract(name: string, open: () => Promise<OpenDirector
       assert.deepEqual(second?.quota, { bytes: 2, messages: 5 });
       assert.equal(await store.admin.quotaCopied(user.id, second?.version ?? -1), true);
       assert.equal(await pending(), undefined);
+      // Somebody who was slow has brought the old value, after the new one was there.
+      assert.equal(await store.admin.quotaCopied(user.id, first?.version ?? -1), false);
+      assert.deepEqual((await pending())?.quota, { bytes: 2, messages: 5 });
     });
   });
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { newId } from '../../libs/runtime/ids.ts';
 import { AlreadyExists, OutcomeUnknown, Refused } from '../../libs/store/errors.ts';
 import { type MongoStore, openMongoStore } from '../../libs/store/mongo/open.ts';
+import type { TokenRow } from '../../libs/store/ports/credentials.ts';
 import type { Account } from '../../libs/store/ports/directory.ts';
 import { freshDatabase, mongoForFile, requireMongo } from '../backends/require.ts';
 import { MongoLink, type MongoRequest } from '../support/mongo-link.ts';
@@ -20,7 +22,7 @@ describe('the directory in MongoDB, when replies are lost and processes meet', {
   before(async () => {
     const url = mongo.backend?.url ?? '';
     const database = freshDatabase();
-    other = await openMongoStore({ url, database });
+    other = await openMongoStore({ url, database, monitorCommands: true });
     link = await MongoLink.to(new URL(url.replace('mongodb:', 'http:')).host);
     store = await openMongoStore({ url: link.url, database });
     await other.directoryAdmin.addDomain({ key: 'example.test', name: 'example.test', createdAt: 1 });
@@ -38,6 +40,8 @@ describe('the directory in MongoDB, when replies are lost and processes meet', {
     (seen: MongoRequest): boolean =>
       seen.command === command && (collection === undefined || seen.collection === collection);
   const commits = request('commitTransaction');
+  /** Another's transaction was in the way of the good connection's. */
+  const conflict = (): Promise<unknown> => once(other.database.client, 'commandFailed');
   const added = async (): Promise<Account> => {
     const made = account(`${newId()}@example.test`);
     await other.directoryAdmin.addAccount(made, 'hash');
@@ -126,6 +130,33 @@ describe('the directory in MongoDB, when replies are lost and processes meet', {
     await removing;
   });
 
+  it('nothing is added to an account that is removed at the same time: the later of the two sees the other', async () => {
+    const { id: accountId } = await added();
+    const reached = link.hold(request('insert', 'tokens'));
+    const adding = store.credentials.addToken(tokenOf(accountId));
+    const goOn = await reached;
+    const removing = other.directoryAdmin.removeAccount(accountId, 1);
+    await Promise.race([removing, conflict()]);
+    goOn();
+    await Promise.all([adding, removing]);
+    assert.equal((await other.directory.accounts([accountId])).size, 0);
+    assert.equal(await other.database.tokens.countDocuments({ accountId }), 0);
+  });
+
+  it('the number of tokens has a cap, kept by two processes that add at the same time', async () => {
+    const { id: accountId } = await added();
+    const there = Array.from({ length: 499 }, () => ({ _id: newId(), v: 1 as const, ...tokenOf(accountId) }));
+    await other.database.tokens.insertMany(there.map(({ id: _, ...token }) => token));
+    const reached = link.hold(request('insert', 'tokens'));
+    const first = store.credentials.addToken(tokenOf(accountId));
+    const goOn = await reached;
+    const second = assert.rejects(other.credentials.addToken(tokenOf(accountId)), refusedBy('tooManyTokens'));
+    await Promise.race([second, conflict()]);
+    goOn();
+    await Promise.all([first, second]);
+    assert.equal(await other.database.tokens.countDocuments({ accountId }), 500);
+  });
+
   it('of the last two administrators who leave at the same time one stays, though neither has seen the other go', async () => {
     const url = mongo.backend?.url ?? '';
     const database = freshDatabase();
@@ -172,7 +203,6 @@ describe('the directory in MongoDB, when replies are lost and processes meet', {
       goOn();
       await delivering;
       await removing;
-      await removeMail(other, accountId);
       assert.equal(await other.database.messages.countDocuments({ accountId }), 0);
       assert.deepEqual(await store.mailboxes.deliver([delivery!], Date.now()), [{ answer: 'noAccount' }]);
       assert.equal((await other.mailboxes.usage([accountId])).size, 0);
@@ -242,6 +272,11 @@ it('a primary that steps down under writes costs no account, doubles none and re
   const [counted] = await store.loginLimits.failures(['key'], 2);
   assert.ok(counted!.count >= failures && counted!.count <= failures + unknown, `${counted!.count} of ${failures}`);
 });
+
+function tokenOf(accountId: string): TokenRow {
+  const id = newId();
+  return { id, accountId, name: 'script', scopes: ['mail:read'], hash: id, expiresAt: null, createdAt: 1 };
+}
 
 const refusedBy =
   (rule: string) =>

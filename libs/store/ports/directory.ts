@@ -94,7 +94,10 @@ export interface DirectoryAdmin {
 
   /** Quotas that Mailboxes may not have yet; `version` names the value. */
   uncopiedQuotas(limit: number): Promise<readonly { accountId: string; quota: Account['quota']; version: number }[]>;
-  /** The quota of this version is in Mailboxes. False when it has changed meanwhile (or the account is gone): copy again. */
+  /**
+   * The quota of this version is in Mailboxes. False when it has changed meanwhile (or the account is gone): uncopiedQuotas names the account again, though
+   * the later value may have been copied already, for this one may have been written over it.
+   */
   quotaCopied(accountId: string, version: number): Promise<boolean>;
 
   aliases(page: { limit: number; cursor?: string }): Promise<readonly Alias[]>;

@@ -82,12 +82,15 @@ export const writes = {
     if (marked === 0) throw new NotFound('removed account');
   },
 
-  'directory.quotaCopied': (connection: Connection, args: { accountId: string; version: number }): boolean =>
+  'directory.quotaCopied': (connection: Connection, args: { accountId: string; version: number }): boolean => {
     connection.run(
-      'UPDATE directory_accounts SET quota_copied = quota_version WHERE id = ? AND quota_version = ?',
-      args.accountId,
+      'UPDATE directory_accounts SET quota_copied = iif(quota_version = ?, quota_version, 0) WHERE id = ?',
       args.version,
-    ) > 0,
+      args.accountId,
+    );
+    const sql = 'SELECT 1 FROM directory_accounts WHERE id = ? AND quota_copied = quota_version';
+    return connection.get(sql, args.accountId) !== undefined;
+  },
 };
 
 export const reads = {
