@@ -15,7 +15,7 @@ export async function* inPieces(
     signal.throwIfAborted();
     for (let at = 0; at < chunk.length; ) {
       const part = chunk.subarray(at, at + pieceBytes - length);
-      if (length + part.length > piece.length) piece = larger(piece.subarray(0, length), part.length, pieceBytes, hold);
+      if (length + part.length > piece.length) piece = larger(piece, length + part.length, pieceBytes, hold);
       piece.set(part, length);
       length += part.length;
       at += part.length;
@@ -33,11 +33,11 @@ const leastBytes = 256 * 1024;
 
 function larger(
   piece: Buffer<ArrayBuffer>,
-  moreBytes: number,
+  neededBytes: number,
   pieceBytes: number,
   hold: ByteHold,
 ): Buffer<ArrayBuffer> {
-  const doubled = Math.max(leastBytes, 2 ** Math.ceil(Math.log2(piece.length + moreBytes)));
+  const doubled = Math.max(leastBytes, 2 ** Math.ceil(Math.log2(neededBytes)));
   const grown = Buffer.allocUnsafeSlow(Math.min(pieceBytes, doubled));
   if (hold.grow(grown.length - piece.length) !== 'room') {
     throw new StoreBusy('too many large bodies are on their way to the blob store');
