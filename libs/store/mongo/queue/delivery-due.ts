@@ -65,18 +65,22 @@ async function readyDestinations(
 
 /** The first rows of many destinations in one round trip. */
 async function firstOfEach(
-  { db }: MongoDatabase,
+  { partitions: startingPoint }: MongoDatabase,
   { now, perDestination, limit }: DueQuery,
   destinations: readonly string[],
 ): Promise<DeliveryRow[]> {
-  const found = await db
+  const wanted = destinations.map((destination) => ({ destination, partition: partitionOf(destination) }));
+  // $documents would begin at no collection, and MongoDB then asks for the right to read every one of the database.
+  const found = await startingPoint
     .aggregate<{ rows: Delivery[] }>([
-      { $documents: destinations.map((destination) => ({ destination, partition: partitionOf(destination) })) },
+      { $match: { _id: 0 } },
+      { $project: { wanted: { $literal: wanted } } },
+      { $unwind: '$wanted' },
       {
         $lookup: {
           from: 'deliveries',
           as: 'rows',
-          let: { destination: '$destination', partition: '$partition' },
+          let: { destination: '$wanted.destination', partition: '$wanted.partition' },
           pipeline: [
             {
               $match: {
