@@ -7,6 +7,7 @@ import type { Partitions } from '../ports/partitions.ts';
 import type { Spool } from '../ports/spool.ts';
 import { type MongoAddress, openDatabase } from './connect.ts';
 import type { MongoDatabase } from './database.ts';
+import { type DirectoryPorts, directoryPorts } from './directory/ports.ts';
 import { AccountTurns } from './mailboxes/account-turns.ts';
 import { mongoMailboxes } from './mailboxes/mailboxes.ts';
 import { staleTransactionsMetric, storeMetrics } from './metrics.ts';
@@ -20,8 +21,8 @@ import { prepareSchema, type SchemaMode } from './schema/prepare.ts';
 import { StaleTransactions } from './stale-transactions.ts';
 import { durable } from './transaction.ts';
 
-/** What a cluster keeps of mail. */
-export interface MongoStore {
+/** What a cluster keeps. */
+export interface MongoStore extends DirectoryPorts {
   spool: Spool;
   deliveries: Deliveries;
   partitions: Partitions;
@@ -114,6 +115,7 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
     deliveries: mongoDeliveries(database),
     partitions: mongoPartitions(database),
     mailboxes: mongoMailboxes({ database, turns: new AccountTurns(), incarnation }),
+    ...directoryPorts(database),
     database,
     healthy: () => writer.healthy,
     probe,
