@@ -7,7 +7,8 @@ import { indexes } from '../../libs/store/mongo/indexes.ts';
 import { openMongoStore } from '../../libs/store/mongo/open.ts';
 import { migrateMongoStore } from '../../libs/store/mongo/schema/migrate.ts';
 import { prepareSchema } from '../../libs/store/mongo/schema/prepare.ts';
-import { collectionNames, newestReadable } from '../../libs/store/mongo/schema/schema.ts';
+import { collectionNames } from '../../libs/store/mongo/schema/schema.ts';
+import { newestReadable } from '../../libs/store/mongo/schema/version.ts';
 import { makeMessage } from '../contract/spool-messages.ts';
 import { freshDatabase, mongoForFile } from '../backends/require.ts';
 

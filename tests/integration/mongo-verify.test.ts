@@ -6,7 +6,7 @@ import type { Blobs } from '../../libs/blobs/port.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { mongoBlobs } from '../../libs/store/mongo/blobs/blobs.ts';
 import { type MongoStore, openMongoStore } from '../../libs/store/mongo/open.ts';
-import { newestReadable } from '../../libs/store/mongo/schema/schema.ts';
+import { newestReadable } from '../../libs/store/mongo/schema/version.ts';
 import { verifyMongoStore } from '../../libs/store/mongo/verify/verify.ts';
 import { freshDatabase, mongoForFile } from '../backends/require.ts';
 import { Courier } from '../contract/mailboxes-courier.ts';

@@ -11,6 +11,7 @@ import type {
   ThreadReferenceDocument,
 } from './mailboxes/documents.ts';
 import type { SearchDocument } from './mailboxes/search/search-document.ts';
+import { NewerDocuments } from './newer-documents.ts';
 import { storeError } from './write-errors.ts';
 
 /** All collections. docs/decisions/mongodb-documents.md says why they are cut like this. */
@@ -30,6 +31,7 @@ export interface MongoDatabase extends DirectoryCollections, BlobCollections {
   accounts: Collection<{ _id: string }>;
   meta: Collection<MetaDocument>;
   probes: Collection<ProbeDocument>;
+  newer: NewerDocuments;
 }
 
 /** `incarnation` of the mailboxes' states, and the `schema` (SchemaDocument). Services only read it. */
@@ -67,11 +69,15 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
     meta: db.collection('meta'),
     probes: db.collection('probes'),
     ...directoryCollections(db),
+    newer: new NewerDocuments(),
   };
 }
 
 /** Collections for the reads of one moment. */
-export type SnapshotReads = Pick<MongoDatabase, 'mailAccounts' | 'messages' | 'messageSearch' | 'deliveries'> & {
+export type SnapshotReads = Pick<
+  MongoDatabase,
+  'mailAccounts' | 'messages' | 'messageSearch' | 'deliveries' | 'newer'
+> & {
   session: ClientSession;
 };
 
@@ -80,7 +86,7 @@ export type SnapshotReads = Pick<MongoDatabase, 'mailAccounts' | 'messages' | 'm
  * session into the read concern of the handle that an aggregate came by, and there it would stay.
  */
 export async function snapshot<T>(
-  { client, db }: MongoDatabase,
+  { client, db, newer }: MongoDatabase,
   work: (reads: SnapshotReads) => Promise<T>,
 ): Promise<T> {
   const session = client.startSession({ snapshot: true });
@@ -89,6 +95,7 @@ export async function snapshot<T>(
   try {
     return await work({
       session,
+      newer,
       mailAccounts: db.collection('mail_accounts', options),
       messages: db.collection('messages', options),
       messageSearch: db.collection('message_search', options),

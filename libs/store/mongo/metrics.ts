@@ -41,6 +41,17 @@ export function staleTransactionsMetric(registry: Registry): (many: number) => v
   return (many) => ended.inc(many);
 }
 
+/** Called for each document of a newer release that was met. */
+export function newerDocumentsMetric(registry: Registry): (collection: string) => void {
+  const met = new Counter({
+    name: 'waypost_store_newer_documents_total',
+    help: 'Documents of a newer release that this process has met and left alone, each once.',
+    labelNames: ['collection'],
+    registers: [registry],
+  });
+  return (collection) => met.inc({ collection });
+}
+
 function gauge(registry: Registry, name: string, help: string, read: () => number): void {
   new Gauge({
     name,

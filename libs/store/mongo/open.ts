@@ -10,7 +10,7 @@ import type { MongoDatabase } from './database.ts';
 import { type DirectoryPorts, directoryPorts } from './directory/ports.ts';
 import { AccountTurns } from './mailboxes/account-turns.ts';
 import { mongoMailboxes } from './mailboxes/mailboxes.ts';
-import { staleTransactionsMetric, storeMetrics } from './metrics.ts';
+import { newerDocumentsMetric, staleTransactionsMetric, storeMetrics } from './metrics.ts';
 import { openingError } from './opening-errors.ts';
 import { AcceptWriter } from './queue/accept-writer.ts';
 import { mongoDeliveries } from './queue/deliveries.ts';
@@ -43,7 +43,7 @@ export interface MongoStoreOptions extends MongoAddress {
   metrics?: Registry;
   /** How long an accept waits for its answer until its outcome counts as unknown. Default 10 s. */
   acceptDeadlineMs?: number;
-  /** Transactions of this user that have done nothing for so long are ended. Default 5 s: well within a lease. */
+  /** Transactions of this user that have done nothing for so long are ended. Default 4 s: well within a lease. */
   inactiveTransactionMs?: number;
   /** Used share of a member's disk, 0 to 1, from which on nothing is accepted. Default 0.95. */
   fullShare?: number;
@@ -65,6 +65,11 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<MongoS
 
 function compose(database: MongoDatabase, incarnation: number, room: Room, options: MongoStoreOptions): MongoStore {
   const { log, metrics } = options;
+  const countNewer = metrics === undefined ? undefined : newerDocumentsMetric(metrics);
+  database.newer.tell((document) => {
+    countNewer?.(document.collection);
+    log?.error(document, 'left a document of a newer release alone: it waits for a release that reads it');
+  });
   const probeId = randomUUID();
   const probeOnce = async (timeoutMs: number): Promise<boolean> => {
     const written = database.probes
@@ -127,4 +132,4 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
 }
 
 const probeTimeoutMs = 5_000;
-const inactiveTransactionMs = 5_000;
+const inactiveTransactionMs = 4_000;

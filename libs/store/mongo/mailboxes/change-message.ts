@@ -28,13 +28,14 @@ export function update(
 
 /** NotFound for an expunged message and one of another account too. */
 export async function liveMessage(
-  { messages }: Pick<MongoDatabase, 'messages'>,
+  { messages, newer }: Pick<MongoDatabase, 'messages' | 'newer'>,
   accountId: string,
   id: string,
   session: ClientSession,
 ): Promise<MessageDocument> {
   const message = await messages.findOne({ _id: id, accountId, live: true }, { session });
   if (message === null) throw new NotFound('message');
+  newer.check('messages', message);
   return message;
 }
 

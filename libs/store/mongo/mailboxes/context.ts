@@ -33,6 +33,7 @@ export async function changeAccount<T>(
     transact(database.client, async (session) => {
       const account = await database.mailAccounts.findOne({ _id: accountId, gone: null }, { session });
       if (account === null) throw new NotFound('account');
+      database.newer.check('mail_accounts', account);
       const work = new AccountWork(account);
       const result = await change(work, session);
       const update = work.update();
@@ -51,6 +52,7 @@ export async function readAccount<T>(
   const tryRead = (): Promise<{ answer: T } | undefined> =>
     snapshot(context.database, async (reads) => {
       const account = await reads.mailAccounts.findOne({ _id: accountId, gone: null }, { session: reads.session });
+      context.database.newer.check('mail_accounts', account);
       return account === null ? undefined : { answer: await read(account, reads) };
     });
   let found = await tryRead();

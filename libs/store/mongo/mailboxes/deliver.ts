@@ -74,6 +74,7 @@ class Batch {
     const session = this.#session;
     const wanted = { _id: { $in: [...accountIds] }, gone: null };
     const accounts = await database.mailAccounts.find(wanted, { session }).toArray();
+    for (const account of accounts) database.newer.check('mail_accounts', account);
     const works = new Map(accounts.map((account: MailAccountDocument) => [account._id, new AccountWork(account)]));
     const ids = this.#deliveries.map(({ deliveryId }) => documentIdOf(deliveryId)).filter((id) => id !== undefined);
     const rows = await readDeliveries(database, ids, session);

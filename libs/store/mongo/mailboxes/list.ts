@@ -23,7 +23,11 @@ export function list(
     const page =
       query === undefined ? plainPage(reads, scope, mailboxId !== undefined) : search(reads, scope, filter, query);
     const { rows, next } = await page;
-    return { state: stateOf(context, account), messages: rows.map(messageRow), next };
+    return {
+      state: stateOf(context, account),
+      messages: context.database.newer.readable('messages', rows).map(messageRow),
+      next,
+    };
   });
 }
 

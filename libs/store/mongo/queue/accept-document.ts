@@ -10,7 +10,8 @@ import type { AcceptedMessage, Body, Envelope, Source, SpooledMessage } from '..
 export interface AcceptDocument {
   /** The messageId. */
   _id: string;
-  v: 1;
+  /** 1 when this release wrote it (newer-documents.ts). */
+  v: number;
   /** Of the message: whose owner completes its fan-out. */
   partition: number;
   acceptedAt: number;

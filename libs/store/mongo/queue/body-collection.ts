@@ -1,6 +1,7 @@
 import { isFinal } from '../../../delivery/state.ts';
 import type { Spool } from '../../ports/spool.ts';
 import type { MongoDatabase } from '../database.ts';
+import type { OnlyReadable } from '../newer-documents.ts';
 import { durable } from '../transaction.ts';
 import { asStoreErrors } from '../write-errors.ts';
 import type { AcceptDocument } from './accept-document.ts';
@@ -18,7 +19,9 @@ export async function collect(
   const collected: { removed: number; blobs: string[]; more: boolean } = { removed: 0, blobs: [], more: true };
   for (let round = 0; round < maxRounds && collected.removed < limit; round += 1) {
     const step = Math.min(stepSize, limit - collected.removed);
-    const candidates = await asStoreErrors(false, () => dueChecks(database, now, step));
+    const candidates = await asStoreErrors(false, () =>
+      database.newer.readAround('accepts', (only) => dueChecks(database, now, step, only)),
+    );
     for (const candidate of candidates) {
       const blob = await asStoreErrors(true, () => look(database, candidate, now, keepMs));
       if (blob === undefined) continue;
@@ -62,13 +65,13 @@ const maxRounds = 20;
 /** While a mailbox has the message. Removing the last copy asks for a look at once, so this only mends what was missed. */
 const referredCheckMs = 30 * 24 * 3_600_000;
 
-type Candidate = Pick<AcceptDocument, '_id' | 'blob' | 'targets' | 'routedAt' | 'checkAt' | 'markedAt'>;
+type Candidate = Pick<AcceptDocument, '_id' | 'v' | 'blob' | 'targets' | 'routedAt' | 'checkAt' | 'markedAt'>;
 
-function dueChecks({ accepts }: MongoDatabase, now: number, limit: number): Promise<Candidate[]> {
+function dueChecks({ accepts }: MongoDatabase, now: number, limit: number, only: OnlyReadable): Promise<Candidate[]> {
   return accepts
     .find<Candidate>(
-      { checkAt: { $lte: now, $gte: 0 } },
-      { projection: { blob: 1, targets: 1, routedAt: 1, checkAt: 1, markedAt: 1 }, hint: 'accepts_check' },
+      { checkAt: { $lte: now, $gte: 0 }, ...only },
+      { projection: { v: 1, blob: 1, targets: 1, routedAt: 1, checkAt: 1, markedAt: 1 }, hint: 'accepts_check' },
     )
     .sort({ checkAt: 1 })
     .limit(limit)
@@ -100,7 +103,7 @@ async function look(
 }
 
 async function nextLook(
-  { deliveries, messages }: MongoDatabase,
+  { deliveries, messages, newer }: MongoDatabase,
   { _id: messageId, targets, routedAt, markedAt }: Candidate,
   now: number,
   keepMs: number,
@@ -108,9 +111,10 @@ async function nextLook(
   // Without its rows a message isn't delivered yet, however old it is.
   if (routedAt === null) return { markedAt: null, checkAt: now + keepMs };
   const rows = await deliveries
-    .find({ _id: idsOfMessage(messageId) }, { projection: { _id: 0, state: 1, updatedAt: 1 } })
+    .find({ _id: idsOfMessage(messageId) }, { projection: { v: 1, state: 1, updatedAt: 1 } })
     .toArray();
-  if (rows.some(({ state }) => !isFinal(state))) return { markedAt: null, checkAt: now + keepMs };
+  const open = rows.some(({ state }) => !isFinal(state)) || newer.readable('deliveries', rows).length < rows.length;
+  if (open) return { markedAt: null, checkAt: now + keepMs };
   const keptUntil = Math.max(0, ...rows.map(({ updatedAt }) => updatedAt)) + keepMs;
   if (keptUntil > now) return { markedAt: null, checkAt: keptUntil };
   const accountIds = [...new Set(targets.map(({ accountId }) => accountId).filter((id) => id !== undefined))];

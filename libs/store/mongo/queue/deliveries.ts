@@ -35,12 +35,12 @@ export function mongoDeliveries(database: MongoDatabase): Deliveries {
   };
 }
 
-async function get({ deliveries }: MongoDatabase, id: string): ReturnType<Deliveries['get']> {
+async function get({ deliveries, newer }: MongoDatabase, id: string): ReturnType<Deliveries['get']> {
   const _id = documentIdOf(id);
   if (_id === undefined) return undefined;
   return asStoreErrors(false, async () => {
     const found = await deliveries.findOne({ _id });
-    if (found === null) return undefined;
+    if (found === null || newer.readable('deliveries', [found]).length === 0) return undefined;
     const { trace, ...delivery } = found;
     return { row: toRow(delivery), attempts: trace };
   });
@@ -65,16 +65,21 @@ async function steer(
 
 /** Final rows don't change any more, so what was found may be deleted without looking again. */
 async function purge(database: MongoDatabase, { before, limit }: Parameters<Deliveries['purge']>[0]): Promise<number> {
-  const { deliveries } = database;
+  const { deliveries, newer } = database;
   let removed = 0;
   while (removed < limit) {
     const step = Math.min(purgeStep, limit - removed);
     const gone = await asStoreErrors(true, async () => {
-      const old = await deliveries
-        .find({ done: 1, updatedAt: { $lt: before } }, { projection: { messageId: 1 }, hint: 'deliveries_done' })
-        .sort({ updatedAt: 1 })
-        .limit(step)
-        .toArray();
+      const old = await newer.readAround('deliveries', (only) =>
+        deliveries
+          .find(
+            { done: 1, updatedAt: { $lt: before }, ...only },
+            { projection: { v: 1, messageId: 1 }, hint: 'deliveries_done' },
+          )
+          .sort({ updatedAt: 1 })
+          .limit(step)
+          .toArray(),
+      );
       if (old.length === 0) return 0;
       await deliveries.deleteMany({ _id: { $in: old.map(({ _id }) => _id) }, done: 1 }, { writeConcern: durable });
       await forgetAccepts(database, [...new Set(old.map(({ messageId }) => messageId))]);

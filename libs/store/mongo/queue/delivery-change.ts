@@ -73,14 +73,14 @@ export function changeDeliveries<T>(
 }
 
 export async function readDeliveries(
-  { deliveries }: MongoDatabase,
+  { deliveries, newer }: MongoDatabase,
   ids: readonly string[],
   session: ClientSession,
 ): Promise<Map<string, Delivery>> {
   const found = await deliveries
     .find({ _id: { $in: [...new Set(ids)] } }, { session, projection: withoutTrace })
     .toArray();
-  return new Map(found.map((delivery) => [delivery._id, delivery]));
+  return new Map(newer.readable('deliveries', found).map((delivery) => [delivery._id, delivery]));
 }
 
 /** True when `claim` is the one that the row was last claimed under, whatever became of it since. */

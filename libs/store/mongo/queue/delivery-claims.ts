@@ -167,11 +167,11 @@ export async function expireLeases(
 
 /** Leases that have ended by the server's clock, and those of others than the partition's holder. */
 async function findEnded(
-  { partitions, deliveries }: MongoDatabase,
+  { partitions, deliveries, newer }: MongoDatabase,
   wanted: readonly number[],
   limit: number,
   session?: ClientSession,
-): Promise<Delivery[]> {
+): Promise<readonly Delivery[]> {
   const within = session === undefined ? {} : { session };
   const holders = await partitions
     .find(
@@ -186,15 +186,18 @@ async function findEnded(
   const orphans = [...byOwner].map(
     ([owner, of]): Filter<DeliveryDocument> => ({ partition: { $in: of }, 'claim.owner': { $ne: owner } }),
   );
-  return deliveries
-    .find(
-      {
-        state: 'leased',
-        partition: { $in: [...wanted] },
-        $or: [{ $expr: { $lte: ['$leaseUntil', '$$NOW'] } }, ...orphans],
-      },
-      { ...within, projection: withoutTrace, hint: 'deliveries_leased' },
-    )
-    .limit(limit)
-    .toArray();
+  return newer.readAround('deliveries', (only) =>
+    deliveries
+      .find(
+        {
+          state: 'leased',
+          partition: { $in: [...wanted] },
+          $or: [{ $expr: { $lte: ['$leaseUntil', '$$NOW'] } }, ...orphans],
+          ...only,
+        },
+        { ...within, projection: withoutTrace, hint: 'deliveries_leased' },
+      )
+      .limit(limit)
+      .toArray(),
+  );
 }

@@ -13,8 +13,10 @@ import type { AttemptRow } from '../../ports/deliveries.ts';
  * A delivery. `_id` is `<messageId>/<n>` with n in four digits, so that its order is that of messages and targets. Marks that follow from other fields
  * exist for partial indexes alone: `lane`, `owed`, `done`, `trouble`.
  */
-export interface DeliveryDocument extends Omit<DeliveryRow, 'id'> {
+export interface DeliveryDocument extends Omit<DeliveryRow, 'id' | 'v'> {
   _id: string;
+  /** 1 when this release wrote it (newer-documents.ts). */
+  v: number;
   /** Whose owner reports its failure. */
   messagePartition: number;
   /** What the queue API finds it by: see `termOf`. One index for all of them, since each index costs every update, changed or not. */

@@ -3,6 +3,7 @@ import type { DeliveryRow } from '../../../delivery/row.ts';
 import { transition } from '../../../delivery/state.ts';
 import type { Deliveries } from '../../ports/deliveries.ts';
 import type { MongoDatabase } from '../database.ts';
+import type { OnlyReadable } from '../newer-documents.ts';
 import { durable } from '../transaction.ts';
 import { asStoreErrors } from '../write-errors.ts';
 import { changeDeliveries, moved } from './delivery-change.ts';
@@ -19,22 +20,25 @@ export function due(database: MongoDatabase, query: DueQuery): Promise<readonly 
     const rows: DeliveryRow[] = [];
     for (let at = 0; at < destinations.length && rows.length < query.limit; at += destinationsAtOnce) {
       const some = destinations.slice(at, at + destinationsAtOnce);
-      rows.push(...(await firstOfEach(database, query, some)));
+      const first = await database.newer.readAround('deliveries', (only) => firstOfEach(database, query, some, only));
+      rows.push(...first.map(toRow));
     }
     return rows.slice(0, query.limit);
   });
 }
 
 /** Rows that have fallen due go to lane 1, where the ready ones of a destination are read in their order. */
-async function ripen({ deliveries }: MongoDatabase, { partitions, now }: DueQuery): Promise<void> {
+async function ripen({ deliveries, newer }: MongoDatabase, { partitions, now }: DueQuery): Promise<void> {
   for (let round = 0; round < maxRipeningRounds; round += 1) {
-    const ripe = await deliveries
-      .find(
-        { lane: 0, partition: { $in: [...partitions] }, dueAt: { $lte: now } },
-        { projection: { _id: 1 }, hint: 'deliveries_waiting' },
-      )
-      .limit(ripenStep)
-      .toArray();
+    const ripe = await newer.readAround('deliveries', (only) =>
+      deliveries
+        .find(
+          { lane: 0, partition: { $in: [...partitions] }, dueAt: { $lte: now }, ...only },
+          { projection: { v: 1 }, hint: 'deliveries_waiting' },
+        )
+        .limit(ripenStep)
+        .toArray(),
+    );
     if (ripe.length === 0) return;
     await deliveries.updateMany(
       // Claimed meanwhile and put off again, it isn't due: whoever looked may have been frozen since.
@@ -68,7 +72,8 @@ async function firstOfEach(
   { partitions: startingPoint }: MongoDatabase,
   { now, perDestination, limit }: DueQuery,
   destinations: readonly string[],
-): Promise<DeliveryRow[]> {
+  only: OnlyReadable,
+): Promise<Delivery[]> {
   const wanted = destinations.map((destination) => ({ destination, partition: partitionOf(destination) }));
   // $documents would begin at no collection, and MongoDB then asks for the right to read every one of the database.
   const found = await startingPoint
@@ -86,6 +91,7 @@ async function firstOfEach(
               $match: {
                 lane: 1,
                 dueAt: { $lte: now },
+                ...only,
                 $expr: {
                   $and: [{ $eq: ['$partition', '$$partition'] }, { $eq: ['$destination', '$$destination'] }],
                 },
@@ -100,7 +106,7 @@ async function firstOfEach(
       { $project: { rows: 1 } },
     ])
     .toArray();
-  return found.flatMap(({ rows }) => rows.map(toRow));
+  return found.flatMap(({ rows }) => rows);
 }
 
 const destinationsAtOnce = 100;
@@ -136,14 +142,17 @@ export async function expireRows(
   { partitions, now, limit }: Parameters<Deliveries['expireRows']>[0],
 ): Promise<readonly DeliveryRow[]> {
   if (partitions.length === 0 || limit <= 0) return [];
+  const { deliveries, newer } = database;
   const expired = await asStoreErrors(false, () =>
-    database.deliveries
-      .find(
-        { lane: { $gte: 0 }, partition: { $in: [...partitions] }, expiresAt: { $lte: now } },
-        { projection: { _id: 1 }, hint: 'deliveries_expiry' },
-      )
-      .limit(limit)
-      .toArray(),
+    newer.readAround('deliveries', (only) =>
+      deliveries
+        .find(
+          { lane: { $gte: 0 }, partition: { $in: [...partitions] }, expiresAt: { $lte: now }, ...only },
+          { projection: { v: 1 }, hint: 'deliveries_expiry' },
+        )
+        .limit(limit)
+        .toArray(),
+    ),
   );
   if (expired.length === 0) return [];
   const ids = expired.map(({ _id }) => _id);

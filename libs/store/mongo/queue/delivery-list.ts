@@ -24,11 +24,14 @@ export function list(
     if (acceptedBefore !== undefined && newest === undefined) return [];
     const bounds = [page.cursor === undefined ? undefined : (documentIdOf(page.cursor) ?? page.cursor), newest];
     const below = bounds.filter((bound) => bound !== undefined).toSorted()[0];
-    const rows = await database.deliveries
-      .find(conditionsOf(filter, below), { projection: withoutTrace, hint: indexOf(filter) })
-      .sort({ _id: -1 })
-      .limit(page.limit)
-      .toArray();
+    const { deliveries, newer } = database;
+    const rows = await newer.readAround('deliveries', (only) =>
+      deliveries
+        .find({ ...conditionsOf(filter, below), ...only }, { projection: withoutTrace, hint: indexOf(filter) })
+        .sort({ _id: -1 })
+        .limit(page.limit)
+        .toArray(),
+    );
     return rows.map(toRow);
   });
 }

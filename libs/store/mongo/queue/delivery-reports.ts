@@ -8,7 +8,7 @@ import { idsOfMessage, toRow, withoutTrace } from './delivery-document.ts';
 import { ofChunks } from './partition-chunks.ts';
 
 export function failing(
-  { deliveries }: MongoDatabase,
+  { deliveries, newer }: MongoDatabase,
   { messagePartitions, limit }: Parameters<Deliveries['failing']>[0],
 ): Promise<readonly string[]> {
   if (limit <= 0) return Promise.resolve([]);
@@ -17,12 +17,12 @@ export function failing(
     const rows = deliveries
       .find(
         { owed: 1, messagePartition: { $in: chunk } },
-        { projection: { _id: 0, messageId: 1, acceptedAt: 1 }, hint: 'deliveries_owed' },
+        { projection: { v: 1, messageId: 1, acceptedAt: 1 }, hint: 'deliveries_owed' },
       )
       .sort({ acceptedAt: 1, _id: 1 });
     // Many rows of one message are one entry, so the end of the page shows only while reading.
-    for await (const { messageId, acceptedAt } of rows) {
-      found.set(messageId, acceptedAt);
+    for await (const row of rows) {
+      for (const { messageId, acceptedAt } of newer.readable('deliveries', [row])) found.set(messageId, acceptedAt);
       if (found.size >= limit) break;
     }
     return [...found].map(([messageId, acceptedAt]) => ({ messageId, acceptedAt }));
@@ -34,13 +34,13 @@ export function failing(
   });
 }
 
-export function ofMessage({ deliveries }: MongoDatabase, messageId: string): Promise<readonly DeliveryRow[]> {
+export function ofMessage({ deliveries, newer }: MongoDatabase, messageId: string): Promise<readonly DeliveryRow[]> {
   return asStoreErrors(false, async () => {
     const rows = await deliveries
       .find({ _id: idsOfMessage(messageId) }, { projection: withoutTrace })
       .sort({ _id: 1 })
       .toArray();
-    return rows.map(toRow);
+    return newer.readable('deliveries', rows).map(toRow);
   });
 }
 

@@ -1,6 +1,8 @@
 import type { Collection } from 'mongodb';
 import { StoreBusy } from '../../errors.ts';
 import type { AcceptedMessage } from '../../ports/spool.ts';
+import type { MongoDatabase } from '../database.ts';
+import { newerDocument, type NewerDocuments } from '../newer-documents.ts';
 import { durable } from '../transaction.ts';
 import { asStoreErrors, documentErrors, duplicateKey, storeError } from '../write-errors.ts';
 import type { AcceptDocument } from './accept-document.ts';
@@ -8,6 +10,10 @@ import { type DeliveryDocument, newDelivery } from './delivery-document.ts';
 
 /** What fan-out needs of a message. */
 type Routed = Pick<AcceptedMessage, 'messageId' | 'acceptedAt' | 'sizeBytes' | 'targets'> & { sender: string };
+
+type Stored = Pick<AcceptDocument, '_id' | 'v' | 'acceptedAt' | 'sizeBytes' | 'targets' | 'routedAt'> & {
+  envelope: { reversePath: string };
+};
 
 interface Waiting {
   messageId: string;
@@ -22,14 +28,16 @@ interface Waiting {
 export class FanOut {
   readonly #accepts: Collection<AcceptDocument>;
   readonly #deliveries: Collection<DeliveryDocument>;
+  readonly #newer: NewerDocuments;
   readonly #recent = new Map<string, Routed>();
   #recentTargets = 0;
   #waiting: Waiting[] = [];
   #writing = false;
 
-  constructor(accepts: Collection<AcceptDocument>, deliveries: Collection<DeliveryDocument>) {
+  constructor({ accepts, deliveries, newer }: Pick<MongoDatabase, 'accepts' | 'deliveries' | 'newer'>) {
     this.#accepts = accepts;
     this.#deliveries = deliveries;
+    this.#newer = newer;
   }
 
   /** A message that this process has just made durable. */
@@ -56,7 +64,10 @@ export class FanOut {
       const batch = this.#waiting.splice(0, maxBatch);
       try {
         const there = await this.#fanOut([...new Set(batch.map(({ messageId }) => messageId))]);
-        for (const { messageId, resolve } of batch) resolve(there.has(messageId));
+        for (const { messageId, resolve, reject } of batch) {
+          if (there.get(messageId) === 'newer') reject(newerDocument('accepts', messageId));
+          else resolve(there.has(messageId));
+        }
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -64,8 +75,8 @@ export class FanOut {
     this.#writing = false;
   }
 
-  async #fanOut(messageIds: readonly string[]): Promise<Set<string>> {
-    const there = new Set<string>();
+  async #fanOut(messageIds: readonly string[]): Promise<Map<string, 'there' | 'newer'>> {
+    const there = new Map<string, 'there' | 'newer'>();
     const toRoute: Routed[] = [];
     const unknown: string[] = [];
     for (const messageId of messageIds) {
@@ -74,28 +85,27 @@ export class FanOut {
       else toRoute.push(recent);
     }
     if (unknown.length > 0) {
-      for (const { routedAt, ...routed } of await this.#read(unknown)) {
-        there.add(routed.messageId);
-        if (routedAt === null) toRoute.push(routed);
+      const found = await this.#read(unknown);
+      for (const { _id } of found) there.set(_id, 'newer');
+      for (const { _id, envelope, ...accept } of this.#newer.readable('accepts', found)) {
+        there.set(_id, 'there');
+        if (accept.routedAt === null) toRoute.push({ ...accept, messageId: _id, sender: envelope.reversePath });
       }
     }
-    for (const { messageId } of toRoute) there.add(messageId);
+    for (const { messageId } of toRoute) there.set(messageId, 'there');
     await this.#write(toRoute);
     return there;
   }
 
-  async #read(messageIds: readonly string[]): Promise<(Routed & { routedAt: number | null })[]> {
-    const documents = await asStoreErrors(false, () =>
+  #read(messageIds: readonly string[]): Promise<Stored[]> {
+    return asStoreErrors(false, () =>
       this.#accepts
-        .find(
+        .find<Stored>(
           { _id: { $in: [...messageIds] } },
-          { projection: { acceptedAt: 1, sizeBytes: 1, targets: 1, 'envelope.reversePath': 1, routedAt: 1 } },
+          { projection: { v: 1, acceptedAt: 1, sizeBytes: 1, targets: 1, 'envelope.reversePath': 1, routedAt: 1 } },
         )
         .toArray(),
     );
-    return documents.map(({ _id: messageId, acceptedAt, sizeBytes, targets, envelope, routedAt }) => {
-      return { messageId, acceptedAt, sizeBytes, targets, sender: envelope.reversePath, routedAt };
-    });
   }
 
   async #write(messages: readonly Routed[]): Promise<void> {

@@ -17,14 +17,15 @@ export function mongoSpool(
   writer: AcceptWriter,
   probe: (timeoutMs: number) => Promise<boolean>,
 ): Spool {
-  const { accepts } = database;
-  const fanOut = new FanOut(accepts, database.deliveries);
+  const { accepts, newer } = database;
+  const fanOut = new FanOut(database);
   return {
     routesOnAccept: false,
     accept: (message) => accept(database, writer, fanOut, message),
     read: (messageIds) =>
       asStoreErrors(false, async () => {
         const found = await accepts.find({ _id: { $in: [...messageIds] } }, { promoteBuffers: false }).toArray();
+        for (const document of found) newer.check('accepts', document);
         const messages = found.map(spooledMessage).filter((message) => message !== undefined);
         return new Map(messages.map((message) => [message.messageId, message]));
       }),
@@ -33,14 +34,16 @@ export function mongoSpool(
       asStoreErrors(false, async () => {
         if (limit <= 0) return [];
         const found = await ofChunks(partitions, (chunk) =>
-          accepts
-            .find(
-              { routedAt: null, partition: { $in: chunk }, acceptedAt: { $lt: acceptedBefore } },
-              { projection: { acceptedAt: 1 }, hint: 'accepts_unrouted' },
-            )
-            .sort({ acceptedAt: 1 })
-            .limit(limit)
-            .toArray(),
+          newer.readAround('accepts', (only) =>
+            accepts
+              .find(
+                { routedAt: null, partition: { $in: chunk }, acceptedAt: { $lt: acceptedBefore }, ...only },
+                { projection: { v: 1, acceptedAt: 1 }, hint: 'accepts_unrouted' },
+              )
+              .sort({ acceptedAt: 1 })
+              .limit(limit)
+              .toArray(),
+          ),
         );
         const oldestFirst = found.toSorted((a, b) => a.acceptedAt - b.acceptedAt);
         return oldestFirst.slice(0, limit).map(({ _id }) => _id);

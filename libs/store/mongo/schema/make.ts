@@ -4,7 +4,8 @@ import { indexes } from '../indexes.ts';
 import { makePartitions } from '../queue/partitions.ts';
 import { durable } from '../transaction.ts';
 import { hasServerCode } from '../write-errors.ts';
-import { collectionNames, neededBy, schemaVersion } from './schema.ts';
+import { collectionNames, neededBy } from './schema.ts';
+import { schemaVersion } from './version.ts';
 import { SchemaNotReady } from './schema-errors.ts';
 
 export interface SchemaMade {

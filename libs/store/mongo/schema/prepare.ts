@@ -1,7 +1,8 @@
 import type { MongoDatabase } from '../database.ts';
 import { hasServerCode, unauthorized } from '../write-errors.ts';
 import { makeSchema } from './make.ts';
-import { neededBy, newestReadable, type SchemaDocument, schemaVersion } from './schema.ts';
+import { neededBy, type SchemaDocument } from './schema.ts';
+import { newestReadable, schemaVersion } from './version.ts';
 import { SchemaNotReady, SchemaTooNew } from './schema-errors.ts';
 
 /** `auto`: what is missing is made. `check`: it is an error. */

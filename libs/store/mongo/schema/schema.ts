@@ -3,15 +3,6 @@ import { Collection } from 'mongodb';
 import type { MongoDatabase } from '../database.ts';
 import { indexes } from '../indexes.ts';
 
-/**
- * Grows by one when the documents of a release can't be read by the release before the last. A changed index is one of another name, and needs no new
- * version. docs/decisions/mongodb-schema.md has the rules.
- */
-export const schemaVersion = 1;
-
-/** A release reads what the next one writes (v + 1), and no more than that. */
-export const newestReadable = schemaVersion + 1;
-
 /** What was made, in the document `schema` of `meta`: a process that finds all of its own in there asks for nothing else. */
 export interface SchemaDocument {
   _id: 'schema';

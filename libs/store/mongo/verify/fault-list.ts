@@ -1,4 +1,4 @@
-import { newestReadable } from '../schema/schema.ts';
+import { newestReadable } from '../schema/version.ts';
 
 /** Faults, a line each; past the cap they are only counted, for a broken store may have millions. */
 export class FaultList {
