@@ -132,8 +132,8 @@ export const rights: readonly Rights[] = [
       asks: logins,
       publishes: ['mail.accepted', 'mail.bounced', 'mail.cancelled'],
       reads: [],
-      wakes: ['queue.rows', 'queue.ready'],
-      wokenBy: ['queue.rows', 'queue.settled'],
+      wakes: ['queue.rows', 'queue.ready', 'queue.owners'],
+      wokenBy: ['queue.rows', 'queue.settled', 'queue.owners'],
       stream: 'look',
     },
     mongodb: {

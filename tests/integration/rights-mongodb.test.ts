@@ -66,7 +66,10 @@ describe('the users of MongoDB', { skip: mongo.skip }, () => {
   });
 
   test('in every collection each user may do what the table says, and nothing else', async () => {
-    const named = new Set([...collections, ...rights.flatMap(({ mongodb }) => Object.keys(mongodb?.collections ?? {}))]);
+    const named = new Set([
+      ...collections,
+      ...rights.flatMap(({ mongodb }) => Object.keys(mongodb?.collections ?? {})),
+    ]);
     for (const { user, mongodb } of rights) {
       if (mongodb === undefined) continue;
       for (const name of named) {

@@ -16,7 +16,7 @@ export function describeCluster(
   const { config, folder } = plan;
   const firstAccounts = running.flatMap((each) => each.told()?.firstAccounts ?? []);
   const tls = running.find(({ copy }) => copy.service === 'ingress')?.told()?.tls;
-  const start = { addresses: mergedAddresses(running, http), firstAccounts, tls: tls ?? noTls };
+  const start = { addresses: mergedAddresses(running, http), firstAccounts, tls };
   return [
     '',
     'Processes, with their operations address and process id:',
@@ -32,7 +32,13 @@ export function describeCluster(
   ].join('\n');
 }
 
-const noTls: StartMessage['tls'] = { certFile: '', selfSigned: false };
+/** For a start that has failed after it had made the accounts: nobody would see these passwords again. '' when none were made. */
+export function describeLostAccounts(running: readonly RunningCopy[]): string {
+  const made = running.flatMap((each) => each.told()?.firstAccounts ?? []).filter(({ given }) => !given);
+  if (made.length === 0) return '';
+  const lines = made.map(({ address, password }) => `  ${address}  ${password}`);
+  return ['This start has made accounts; their passwords are shown only this once:', '', ...lines, '', ''].join('\n');
+}
 
 function line(name: string, told: StartMessage | undefined, pid: number | undefined): string {
   const ops = told?.addresses.ops;

@@ -5,7 +5,7 @@ import type { ServiceName } from '../../services/service-names.ts';
 import type { Watchdog } from '../servers/watchdog.ts';
 import { startBackends } from './backends.ts';
 import { migrate } from './migrate.ts';
-import { describeCluster } from './notice.ts';
+import { describeCluster, describeLostAccounts } from './notice.ts';
 import type { ClusterPlan } from './plan.ts';
 import { type Proxy, startProxy } from './proxy.ts';
 import { type RunningCopy, serviceProcess } from './services.ts';
@@ -61,6 +61,7 @@ export async function startCluster(
     const notice = describeCluster(plan, backends, running, proxy?.address);
     return { notice, stop };
   } catch (error) {
+    process.stdout.write(describeLostAccounts(running));
     await stop();
     throw error;
   }

@@ -101,14 +101,14 @@ const schema = z.object({
   firstAccounts: z.array(
     z.object({ address: z.string(), password: z.string(), given: z.boolean(), admin: z.boolean() }),
   ),
-  tls: z.object({ certFile: z.string(), selfSigned: z.boolean() }),
+  tls: z.object({ certFile: z.string(), selfSigned: z.boolean() }).optional(),
 });
 
 /** What a service sends when it is ready (services/start-message.ts): JSON drops what is undefined. */
 function startMessage(message: unknown): StartMessage {
-  const { addresses, ...rest } = schema.parse(message);
+  const { addresses, tls, ...rest } = schema.parse(message);
   const { http, ops, mx, submission, submissions, lmtp } = addresses;
-  return { ...rest, addresses: { http, ops, mx, submission, submissions, lmtp } };
+  return { ...rest, tls, addresses: { http, ops, mx, submission, submissions, lmtp } };
 }
 
 /** Addresses of all first copies as one: what describeStart shows. HTTP is the proxy's. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Watchdog } from '../servers/watchdog.ts';
-import { isWorthShowing, openLog } from './log-file.ts';
+import { openLog, shownOf } from './log-file.ts';
 
 export interface ProcessSpec {
   /** Shown before its lines: `mailbox-2`. */
@@ -73,7 +73,7 @@ export class SupervisedProcess {
       const ended = once(child, 'exit');
       child.kill(graceMs === 0 ? 'SIGKILL' : 'SIGTERM');
       const late = setTimeout(() => {
-        this.#around.say(`${this.name} did not stop in time: it is ended`);
+        if (graceMs > 0) this.#around.say(`${this.name} did not stop in time: it is ended`);
         child.kill('SIGKILL');
       }, graceMs);
       await ended;
@@ -138,7 +138,8 @@ export class SupervisedProcess {
   #keep(line: string, show: boolean): void {
     this.#log.stream.write(`${line}\n`);
     this.#lastLines = [...this.#lastLines, line].slice(-tailLines);
-    if (show && isWorthShowing(line)) this.#around.say(`[${this.name}] ${line}`);
+    const shown = show ? shownOf(line) : undefined;
+    if (shown !== undefined) this.#around.say(`[${this.name}] ${shown}`);
   }
 
   /** The log's end for an error, where it hasn't been shown already. */
