@@ -59,8 +59,12 @@ const rules: Rule[] = [
     forbids: (from, to) => isProduct(from) && to === 'node:sqlite' && !from.startsWith('libs/store/sqlite/'),
   },
   {
-    says: 'only libs/store/mongo (and GridFS in libs/blobs) speaks to MongoDB',
-    forbids: (from, to) => isProduct(from) && to === 'mongodb' && !/^libs\/(store\/mongo|blobs)\//.test(from),
+    says: 'only libs/store/mongo speaks to MongoDB',
+    forbids: (from, to) => isProduct(from) && to === 'mongodb' && !from.startsWith('libs/store/mongo/'),
+  },
+  {
+    says: 'only libs/blobs/s3 speaks to S3',
+    forbids: (from, to) => isProduct(from) && to === 's3mini' && !from.startsWith('libs/blobs/s3/'),
   },
   {
     says: 'only libs/bus/nats speaks to NATS',
@@ -69,7 +73,7 @@ const rules: Rule[] = [
   {
     says: 'embedded mode must not load it: use `await import(…)` where it is composed, or `import type`',
     forbids: (from, to, kind) => {
-      const adapter = /^libs\/(store\/mongo|bus\/nats)\//.exec(to)?.[0];
+      const adapter = /^libs\/(store\/mongo|bus\/nats|blobs\/s3)\//.exec(to)?.[0];
       return isProduct(from) && kind === 'static' && adapter !== undefined && !from.startsWith(adapter);
     },
   },

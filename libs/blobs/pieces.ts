@@ -38,10 +38,11 @@ function larger(
   hold: ByteHold,
 ): Buffer<ArrayBuffer> {
   const doubled = Math.max(leastBytes, 2 ** Math.ceil(Math.log2(neededBytes)));
-  const grown = Buffer.allocUnsafeSlow(Math.min(pieceBytes, doubled));
-  if (hold.grow(grown.length - piece.length) !== 'room') {
+  const grownBytes = Math.min(pieceBytes, doubled);
+  if (hold.grow(grownBytes - piece.length) !== 'room') {
     throw new StoreBusy('too many large bodies are on their way to the blob store');
   }
+  const grown = Buffer.allocUnsafeSlow(grownBytes);
   piece.copy(grown);
   return grown;
 }

@@ -65,6 +65,7 @@ test('a secret is read from its file, without the last line end', () => {
 });
 
 const tls = 'mongodb://db.example/?tls=true';
+const s3Keys = { WAYPOST_BLOBS_ACCESS_KEY: 'key', WAYPOST_BLOBS_SECRET_KEY: 'tell-nobody' };
 
 /** What is given, and what the message must name. */
 const wrong: readonly [Record<string, string>, RegExp][] = [
@@ -96,6 +97,11 @@ const wrong: readonly [Record<string, string>, RegExp][] = [
   ],
   [{ WAYPOST_BLOBS_URL: 'ftp://x' }, /WAYPOST_BLOBS_URL/],
   [{ WAYPOST_BLOBS_URL: 's3://bucket?endpoint=x' }, /WAYPOST_BLOBS_ACCESS_KEY/],
+  [{ WAYPOST_BLOBS_URL: 's3://bucket?endpoint=x', ...s3Keys }, /WAYPOST_BLOBS_URL: .*s3:\/\/bucket\?endpoint=https/],
+  [
+    { WAYPOST_BLOBS_URL: 's3://bucket?endpoint=http://s3.example', ...s3Keys },
+    /WAYPOST_BLOBS_URL: an endpoint off loopback without TLS.*WAYPOST_ALLOW_PLAINTEXT_BACKENDS/,
+  ],
   [{ WAYPOST_BLOBS_URL: 'gridfs:' }, /WAYPOST_MONGODB_URL/],
   [{ WAYPOST_ADMIN_PASSWORD: 'short' }, /WAYPOST_ADMIN_PASSWORD: the value \(not shown\).*10 to 1024/],
   [{ WAYPOST_ADMIN_PASSWORD_FILE: '/nowhere/password' }, /WAYPOST_ADMIN_PASSWORD_FILE: .*ENOENT/],
@@ -124,6 +130,16 @@ const wrong: readonly [Record<string, string>, RegExp][] = [
   [{ WAYPOST_LOG_LEVEL: 'verbose' }, /WAYPOST_LOG_LEVEL: 'verbose'.*one of trace, debug, info/],
   [{ WAYPOST_API_URL: '127.0.0.1:8080' }, /WAYPOST_API_URL/],
 ];
+
+test('S3 without TLS is taken on loopback, or where plain backends are allowed', () => {
+  for (const env of [
+    { WAYPOST_BLOBS_URL: 's3://bucket?endpoint=http://127.0.0.1:9000' },
+    { WAYPOST_BLOBS_URL: 's3://bucket?endpoint=http://[::1]:9000' },
+    { WAYPOST_BLOBS_URL: 's3://bucket?endpoint=https://s3.example' },
+    { WAYPOST_BLOBS_URL: 's3://bucket?endpoint=http://s3.example', WAYPOST_ALLOW_PLAINTEXT_BACKENDS: 'true' },
+  ])
+    assert.equal(loadConfig({ ...env, ...s3Keys }).blobsUrl, env.WAYPOST_BLOBS_URL);
+});
 
 for (const [env, message] of wrong) {
   test(`the start stops with a clear message for ${JSON.stringify(env)}`, () => {

@@ -1,3 +1,4 @@
+import { s3Location, s3UrlForm } from '../blobs/s3-location.ts';
 import { isLoopbackHost } from '../runtime/loopback.ts';
 import type { ConfigProblem } from './invalid-config.ts';
 import type { GivenConfig } from './load.ts';
@@ -42,6 +43,8 @@ function pairs(config: GivenConfig): ConfigProblem[] {
       wrong: 's3: needs keys',
       expected: 'WAYPOST_BLOBS_ACCESS_KEY and WAYPOST_BLOBS_SECRET_KEY',
     });
+  } else if (config.blobsUrl?.startsWith('s3:') === true && s3Location(config.blobsUrl) === undefined) {
+    problems.push({ name: 'WAYPOST_BLOBS_URL', wrong: 'the value has the wrong form', expected: s3UrlForm });
   }
   if (config.blobsUrl === 'gridfs:' && config.mongodbUrl === undefined) {
     problems.push({
@@ -98,7 +101,16 @@ function plaintextBackends(config: GivenConfig): ConfigProblem[] {
   if (config.natsUrl !== undefined && !natsTls && !config.natsUrl.split(',').every(isProtectedNats)) {
     problems.push({ name: 'WAYPOST_NATS_URL', wrong: 'a host off loopback without TLS', expected });
   }
+  const s3 = s3Location(config.blobsUrl ?? '');
+  if (s3 !== undefined && !isProtectedHttp(s3.endpoint)) {
+    problems.push({ name: 'WAYPOST_BLOBS_URL', wrong: 'an endpoint off loopback without TLS', expected });
+  }
   return problems;
+}
+
+function isProtectedHttp(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || isLoopbackHost(hostname.replace(/^\[|\]$/g, ''));
 }
 
 /** mongodb+srv implies TLS; several hosts may stand before the slash. */

@@ -133,7 +133,7 @@ export const configSchema = z.object({
     'Storage and bus',
     'WAYPOST_BLOBS_URL',
     url(['file', 'gridfs', 's3']),
-    'Where large bodies are kept: `file:DIR`, `gridfs:`, or `s3://bucket?endpoint=…&region=…`.',
+    'Where bodies past 256 KiB are kept: `file:DIR`, `gridfs:`, or `s3://bucket?endpoint=https://host&region=…` (path-style; the region’s default is us-east-1).',
     'file:<data>/blobs; gridfs: in a cluster',
   ),
   blobsAccessKey: secret('Storage and bus', 'WAYPOST_BLOBS_ACCESS_KEY', text('an access key'), 'S3 access key.'),
@@ -158,7 +158,7 @@ export const configSchema = z.object({
     'WAYPOST_ALLOW_PLAINTEXT_BACKENDS',
     bool,
     'false',
-    'MongoDB and NATS off loopback without TLS.',
+    'MongoDB, NATS and S3 off loopback without TLS.',
   ),
   allowPlaintextLogin: setting(
     'Security',
