@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { eventSchemas } from './events.ts';
 
 /** The content of docs/events.md. */
 export function generateEventsDoc(): string {
-  return [introduction, ...Object.entries(eventSchemas).map(([type, schema]) => section(type, schema))].join('\n');
+  const sections = Object.entries(eventSchemas).map(([type, schema]) => section(type, schema));
+  return [introduction, ...sections, howToRead()].join('\n');
 }
 
 const introduction = `# Events
@@ -32,6 +34,33 @@ ${JSON.stringify(
 )}
 \`\`\`
 `;
+
+/** A test runs the program as it stands there, with the rights that stand there. */
+function howToRead(): string {
+  return `## How another program reads the events
+
+In a cluster each event is published on the NATS subject \`waypost.event.<type>\` (\`waypost.event.mail.delivered\`), and the JetStream stream \`WAYPOST_EVENTS\` keeps
+it for 7 days, or until newer ones fill its 256 MiB. A program reads them with a durable consumer of its own: the server remembers what it has
+acknowledged, so it misses nothing while it is away, and several copies of it share the work. Each event comes at least once; \`id\` tells one that comes
+again. An event can be lost with NATS's data or while NATS is away for long: what must be complete is asked of the HTTP API, and events
+tell when to look.
+
+The program gets a user of NATS with just what that takes. It can neither publish events nor ask the services anything. This is one more entry of
+\`users\` in the \`authorization\` of nats-server (docs/examples/events-reader.conf):
+
+\`\`\`hocon
+${example('events-reader.conf')}\`\`\`
+
+The program (docs/examples/read-events.mjs), with \`npm install @nats-io/transport-node @nats-io/jetstream\`:
+
+\`\`\`js
+${example('read-events.mjs')}\`\`\`
+
+For other events change the filter in both. In other languages it is the same: a pull consumer with explicit acknowledgements, and JSON.
+`;
+}
+
+const example = (name: string): string => readFileSync(new URL(`../../docs/examples/${name}`, import.meta.url), 'utf8');
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
