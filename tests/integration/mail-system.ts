@@ -21,6 +21,7 @@ import type { LogLevel } from '../../libs/ops/log-levels.ts';
 import { createLogger } from '../../libs/ops/logger.ts';
 import { type Clock, systemClock } from '../../libs/runtime/clock.ts';
 import { newId } from '../../libs/runtime/ids.ts';
+import { openMongoStore } from '../../libs/store/mongo/open.ts';
 import { openSqliteStore } from '../../libs/store/sqlite/open.ts';
 import { createMailbox } from '../../services/mailbox/main.ts';
 import { createQueue } from '../../services/queue/main.ts';
@@ -41,7 +42,7 @@ function skippingClock(): SkippingClock {
   };
 }
 
-const config = {
+const usualConfig = {
   domain: 'example.test',
   hostname: 'mail.example.test',
   trustedProxies: [],
@@ -74,15 +75,31 @@ export interface AcceptOptions {
   bus?: Bus;
 }
 
+export interface MailSystemOptions {
+  /** Of a cluster; default SQLite in the system's folder. */
+  mongo?: { url: string; database: string; inactiveTransactionMs?: number };
+  /** In place of the usual ones, which are short. */
+  config?: Partial<typeof usualConfig>;
+  /** True: another system has made the domain and the administrator in this store. */
+  joins?: boolean;
+  /** In place of a bus of its own. */
+  wrapBus?: (bus: Bus) => Bus;
+}
+
 /** A store, a bus and what the queue and the mailbox need, in a folder of its own; the services are made by the test. */
-export async function openMailSystem(t: TestContext) {
+export async function openMailSystem(t: Pick<TestContext, 'after'>, options: MailSystemOptions = {}) {
   const dataDir = await mkdtemp(join(tmpdir(), 'waypost-test-'));
   const level = (process.env['WAYPOST_TEST_LOG_LEVEL'] ?? 'silent') as LogLevel;
   const log = createLogger({ level, service: 'test' });
+  const config = { ...usualConfig, ...options.config };
   const clock = skippingClock();
   const metrics = new Registry();
-  const store = await openSqliteStore({ dataDir, log, metrics });
-  const bus: Bus = createMemoryBus({ source: '/waypost/test/1', clock, log, metrics });
+  const store =
+    options.mongo === undefined
+      ? await openSqliteStore({ dataDir, log, metrics })
+      : await openMongoStore({ ...options.mongo, log, metrics });
+  const ownBus: Bus = createMemoryBus({ source: '/waypost/test/1', clock, log, metrics });
+  const bus = options.wrapBus?.(ownBus) ?? ownBus;
   const blobs = await openFileBlobs(join(dataDir, 'blobs'));
   const parsePool = new ParsePool();
   const wakes = new PartitionWakes(bus, log);
@@ -90,7 +107,7 @@ export async function openMailSystem(t: TestContext) {
   const stops: (() => Promise<void>)[] = [];
   t.after(async () => {
     for (const stop of stops.toReversed()) await stop();
-    await bus.close();
+    await ownBus.close();
     await parsePool.close();
     await store.close();
     await rm(dataDir, { recursive: true });
@@ -99,9 +116,11 @@ export async function openMailSystem(t: TestContext) {
     await store.directoryAdmin.accountPurged(id, clock.nowMs());
     return { ok: true };
   });
-  await store.directoryAdmin.addDomain({ key: config.domain, name: config.domain, createdAt: 0 });
-  // The last administrator can't be removed; this one is never in a test's way.
-  await addAccount('admin', true);
+  if (options.joins !== true) {
+    await store.directoryAdmin.addDomain({ key: config.domain, name: config.domain, createdAt: 0 });
+    // The last administrator can't be removed; this one is never in a test's way.
+    await addAccount('admin', true);
+  }
 
   async function addAccount(name: string, admin = false): Promise<string> {
     const address = `${name}@${config.domain}`;

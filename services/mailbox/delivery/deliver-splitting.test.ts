@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { StoreUnavailable } from '../../../libs/store/errors.ts';
+import { StoreBusy, StoreUnavailable } from '../../../libs/store/errors.ts';
 import type { LocalAnswer, LocalDelivery } from '../../../libs/store/ports/mailboxes.ts';
 import { unreadListing } from '../../../libs/mail/parse-pool/listing.ts';
 import { deliverSplitting } from './deliver-splitting.ts';
@@ -64,4 +64,16 @@ test('trouble of the store is not blamed on any row', async () => {
   const store = transactionThat(() => new StoreUnavailable('away'));
   await assert.rejects(deliverSplitting(batch, store.deliver), StoreUnavailable);
   assert.deepEqual(store.calls, [4]);
+});
+
+test('an account that another transaction keeps locked doesn’t keep the others from theirs, and is blamed for nothing', async () => {
+  const store = transactionThat((all) =>
+    all.some(({ accountId }) => accountId === 'a') ? new StoreBusy('locked') : undefined,
+  );
+  const answers = await deliverSplitting(batch, store.deliver);
+  assert.deepEqual(
+    answers.map(({ answer }) => answer),
+    ['busy', 'delivered', 'busy', 'delivered'],
+  );
+  assert.deepEqual(store.calls, [4, 2, 1, 1], 'the store has waited already: none is tried again at once');
 });

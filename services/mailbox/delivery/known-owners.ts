@@ -7,6 +7,10 @@ export class KnownOwners {
   /** When each was last heard of (monotonic). */
   readonly #heardAt = new Map<string, number>();
   readonly #ready = new Set<string>();
+  /** Of whom an answer is awaited. */
+  readonly #asked = new Set<string>();
+  /** Until when (monotonic) those that could not claim are left alone. */
+  readonly #pausedUntil = new Map<string, number>();
   readonly #waiting = new Set<AbortController>();
   #closed = false;
 
@@ -18,25 +22,40 @@ export class KnownOwners {
   heard(owner: string): void {
     if (!this.#heardAt.has(owner) && this.#heardAt.size >= deliveryLimits.owners) return;
     this.#heardAt.set(owner, this.#clock.monotonicMs());
+    if (this.#isPaused(owner)) return;
     this.#ready.add(owner);
     this.#stopWaiting();
   }
 
-  /** Takes the owner that has waited longest; it is asked again only when it is heard of, or at the next poll. */
+  /**
+   * Takes the owner that has waited longest, to be asked now (and then `answered`); it is asked again only when it is heard of, or at the next poll. Never two
+   * ask the same one at once: one that is frozen must not keep both from the others.
+   */
   next(): string | undefined {
-    const [owner] = this.#ready;
-    if (owner !== undefined) this.#ready.delete(owner);
-    return owner;
+    for (const owner of this.#ready) {
+      if (this.#asked.has(owner)) continue;
+      this.#ready.delete(owner);
+      this.#asked.add(owner);
+      return owner;
+    }
+    return undefined;
+  }
+
+  /** It has answered, or won't. */
+  answered(owner: string): void {
+    this.#asked.delete(owner);
+    if (this.#ready.has(owner)) this.#stopWaiting();
   }
 
   /** Resolves when an owner is heard of, at the next poll (then all known ones are to be asked), or at `close`. */
   async wait(): Promise<void> {
-    if (this.#ready.size > 0 || this.#closed) return;
+    if (this.#closed || [...this.#ready].some((owner) => !this.#asked.has(owner))) return;
     const arrival = new AbortController();
     this.#waiting.add(arrival);
     await this.#clock.sleep(deliveryLimits.idlePollMs, arrival.signal);
     this.#waiting.delete(arrival);
-    if (!arrival.signal.aborted) for (const owner of this.#heardAt.keys()) this.#ready.add(owner);
+    if (arrival.signal.aborted) return;
+    for (const owner of this.#heardAt.keys()) if (!this.#isPaused(owner)) this.#ready.add(owner);
   }
 
   /** Nobody waits any more. */
@@ -49,8 +68,28 @@ export class KnownOwners {
   silent(owner: string): void {
     const heardAt = this.#heardAt.get(owner);
     if (heardAt === undefined || this.#clock.monotonicMs() - heardAt < deliveryLimits.ownerSilenceMs) return;
+    this.forget(owner);
+  }
+
+  /** It took a request and gave no answer: frozen, or cut off. When it goes on it is heard of. */
+  forget(owner: string): void {
     this.#heardAt.delete(owner);
     this.#ready.delete(owner);
+    this.#pausedUntil.delete(owner);
+  }
+
+  /** It could not claim, of which the others are not to suffer: it is asked again a little later. */
+  failed(owner: string): void {
+    this.#ready.delete(owner);
+    if (this.#heardAt.has(owner)) this.#pausedUntil.set(owner, this.#clock.monotonicMs() + deliveryLimits.ownerPauseMs);
+  }
+
+  #isPaused(owner: string): boolean {
+    const untilMs = this.#pausedUntil.get(owner);
+    if (untilMs === undefined) return false;
+    if (this.#clock.monotonicMs() < untilMs) return true;
+    this.#pausedUntil.delete(owner);
+    return false;
   }
 
   #stopWaiting(): void {

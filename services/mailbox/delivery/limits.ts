@@ -15,6 +15,8 @@ export const deliveryLimits = {
   idlePollMs: 2_000,
   /** An owner that doesn't answer and wasn't heard of for this long is forgotten. */
   ownerSilenceMs: 60_000,
+  /** An owner that could not claim is left alone for this long. */
+  ownerPauseMs: 2_000,
   /** A pull doesn't wait at the owner, so this is a claim's time. */
   pullTimeoutMs: 15_000,
   backoffFirstMs: 250,

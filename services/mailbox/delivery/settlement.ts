@@ -9,6 +9,7 @@ import type { Deliveries, Outcome } from '../../../libs/store/ports/deliveries.t
 import type { LocalAnswer } from '../../../libs/store/ports/mailboxes.ts';
 import type { MailboxMetrics } from '../metrics.ts';
 import { type BatchRow, claimOf } from './deliver-batch.ts';
+import { handBack } from './hand-back.ts';
 import type { SplitAnswer } from './deliver-splitting.ts';
 import type { StateTokens } from './state-tokens.ts';
 
@@ -55,8 +56,9 @@ export class Settlement {
   }
 
   async settle(batch: Batch, ends: ReadonlyMap<string, RowEnd>): Promise<BatchEnd> {
-    const counts: BatchEnd = { delivered: 0, duplicate: 0, stale: 0, overQuota: 0, noAccount: 0, poisoned: 0 };
+    const counts: BatchEnd = { delivered: 0, duplicate: 0, stale: 0, overQuota: 0, noAccount: 0, poisoned: 0, busy: 0 };
     const waiting: { row: BatchRow; answer: Waiting }[] = [];
+    const busy: BatchRow[] = [];
     const changed = new Map<string, number>();
     for (const row of batch.rows) {
       const end = ends.get(row.id);
@@ -64,11 +66,13 @@ export class Settlement {
       counts[end.answer]++;
       if (end.answer === 'delivered') this.#delivered(row, end, changed);
       else if (end.answer === 'duplicate') this.#tellDelivered(row);
+      else if (end.answer === 'busy') busy.push(row);
       else if (end.answer !== 'stale') waiting.push({ row, answer: end.answer });
       if (end.answer === 'poisoned') this.#blame(row, end.error);
     }
     this.#count(counts);
     await Promise.all([this.#record(batch, waiting), this.#tellChanged(changed)]);
+    if (busy.length > 0) await handBack({ ...batch, rows: busy }, this.#options);
     return counts;
   }
 

@@ -1,5 +1,5 @@
 import type { Bus, Subscription } from '../../../libs/bus/port.ts';
-import { BusTimeout, BusUnavailable } from '../../../libs/bus/port.ts';
+import { BusTimeout, BusUnavailable, RequestFailed } from '../../../libs/bus/port.ts';
 import type { Batch } from '../../../libs/bus/requests.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
 import { type DeliverBatchDeps, deliverBatch } from './deliver-batch.ts';
@@ -7,6 +7,7 @@ import { handBack } from './hand-back.ts';
 import { keepLeased } from './keep-leased.ts';
 import { KnownOwners } from './known-owners.ts';
 import { deliveryLimits } from './limits.ts';
+import type { BatchEnd } from './settlement.ts';
 
 export interface DeliveryWorkerOptions extends DeliverBatchDeps {
   /** For the owners' logs. */
@@ -86,8 +87,9 @@ export class DeliveryWorker {
       const batch = await this.#pull(owner);
       if (batch === undefined || batch.rows.length === 0) return true;
       this.#owners.heard(owner);
-      await this.#deliver(batch);
-      return true;
+      const { busy } = await this.#deliver(batch);
+      // What was given back would come again at once, to an account that is as busy as before.
+      return busy === 0;
     } catch (err) {
       if (!this.#abandoning.signal.aborted)
         log.error({ err, owner }, 'a batch of local deliveries could not be finished');
@@ -102,20 +104,35 @@ export class DeliveryWorker {
       const request = { kind: 'local', worker: name, capacity, waitMs: 0 } as const;
       return await bus.request('queue.pull', request, { to: owner, timeoutMs: pullTimeoutMs });
     } catch (error) {
-      if (!(error instanceof BusUnavailable) && !(error instanceof BusTimeout)) throw error;
-      this.#owners.silent(owner);
+      if (error instanceof BusTimeout) this.#owners.forget(owner);
+      else if (error instanceof BusUnavailable) this.#owners.silent(owner);
+      else if (error instanceof RequestFailed) this.#cannotClaim(owner, error);
+      else throw error;
       return undefined;
+    } finally {
+      this.#owners.answered(owner);
     }
   }
 
-  async #deliver(batch: Batch): Promise<void> {
+  #cannotClaim(owner: string, err: RequestFailed): void {
+    this.#options.log.warn(
+      { err, owner },
+      'an owner of the queue could not hand out a batch: it is asked again a little later',
+    );
+    this.#owners.failed(owner);
+  }
+
+  async #deliver(batch: Batch): Promise<BatchEnd> {
     const { metrics, clock, bus } = this.#options;
     const startedMs = clock.monotonicMs();
     this.#underWay++;
     try {
       const { signal } = this.#abandoning;
-      await keepLeased(batch, this.#options, () => untilAborted(deliverBatch(batch, this.#options, signal), signal));
+      const end = await keepLeased(batch, this.#options, () =>
+        untilAborted(deliverBatch(batch, this.#options, signal), signal),
+      );
       bus.wake('queue.settled', { owner: batch.claim.owner, token: batch.claim.token });
+      return end;
     } catch (error) {
       metrics.batchFailures.inc();
       // What still comes of it is fenced as if another had it, and a message that got in all the same is found there.
