@@ -1,5 +1,6 @@
-import { type MongoStore, openMongoStore } from '../../libs/store/mongo/open.ts';
+import type { MongoStore } from '../../libs/store/mongo/open.ts';
 import { freshDatabase, mongoForFile } from '../backends/require.ts';
+import { watchedStores } from '../support/mongo-wire.ts';
 import { credentialsContract } from './credentials.ts';
 import { directoryContract } from './directory.ts';
 import { loginLimitsContract } from './login-limits.ts';
@@ -8,14 +9,15 @@ const mongo = await mongoForFile({ members: 3, own: false });
 
 if (mongo.skip === false) {
   const { url } = mongo.backend;
+  const openStore = watchedStores();
   const openOne = async () => {
-    const store = await openMongoStore({ url, database: freshDatabase() });
+    const store = await openStore({ url, database: freshDatabase() });
     return { ...portsOf(store), close: () => store.close() };
   };
   /** Two processes, each of which gets every other call: all that holds of one holds of both together. */
   const openTwo = async () => {
     const database = freshDatabase();
-    const stores = await Promise.all([1, 2].map(() => openMongoStore({ url, database })));
+    const stores = await Promise.all([1, 2].map(() => openStore({ url, database })));
     const [first, second] = stores.map(portsOf);
     return {
       directory: inTurn(first!.directory, second!.directory),

@@ -1,5 +1,5 @@
-import { openMongoStore } from '../../libs/store/mongo/open.ts';
 import { freshDatabase, mongoForFile } from '../backends/require.ts';
+import { watchedStores } from '../support/mongo-wire.ts';
 import { deliveriesContract } from './deliveries.ts';
 import { partitionsContract } from './partitions.ts';
 import { spoolCollectionContract } from './spool-collection.ts';
@@ -10,8 +10,9 @@ const mongo = await mongoForFile({ members: 3, own: false });
 
 if (mongo.skip === false) {
   const { url } = mongo.backend;
+  const openStore = watchedStores();
   const open = async (): Promise<OpenQueue> => {
-    const store = await openMongoStore({ url, database: freshDatabase() });
+    const store = await openStore({ url, database: freshDatabase() });
     const { spool, deliveries, partitions } = store;
     return { spool, deliveries, partitions, close: () => store.close() };
   };
