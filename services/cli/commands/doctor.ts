@@ -40,10 +40,15 @@ async function verify(context: CommandContext): Promise<void> {
     throw new Error(`the store has faults:\n${report.faults.slice(0, shownFaults).join('\n')}`);
 }
 
-async function verifyData({ dataDir }: Config): Promise<VerifyReport> {
+async function verifyData(config: Config): Promise<VerifyReport> {
   const { verifySqliteStore } = await import('../../../libs/store/sqlite/verify.ts');
-  const { fileBlobsForReading } = await import('../../../libs/blobs/file.ts');
-  return verifySqliteStore(dataDir, fileBlobsForReading(join(dataDir, 'blobs')));
+  const { openBlobsForReading } = await import('../../../libs/blobs/open.ts');
+  const blobs = await openBlobsForReading({
+    url: config.blobsUrl ?? `file:${join(config.dataDir, 'blobs')}`,
+    accessKey: config.blobsAccessKey,
+    secretKey: config.blobsSecretKey,
+  });
+  return verifySqliteStore(config.dataDir, blobs);
 }
 
 async function verifyCluster(config: Config, url: string): Promise<VerifyReport> {
