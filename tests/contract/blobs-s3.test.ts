@@ -6,6 +6,7 @@ import { BlobDamaged, UnusableBlobStore } from '../../libs/blobs/errors.ts';
 import { openBlobsForReading } from '../../libs/blobs/open.ts';
 import type { Blobs } from '../../libs/blobs/port.ts';
 import { openS3Blobs } from '../../libs/blobs/s3/blobs.ts';
+import { s3Client } from '../../libs/blobs/s3/client.ts';
 import { StoreUnavailable } from '../../libs/store/errors.ts';
 import { requireS3, s3ForFile } from '../backends/require.ts';
 import { readerKeys } from '../backends/s3.ts';
@@ -24,10 +25,12 @@ if (s3.skip === false) {
 
 describe('S3, when something goes wrong', { skip: s3.skip }, () => {
   let link: S3Link;
+  let linked: string;
   let blobs: Blobs;
   before(async () => {
     const to = await S3Link.to(options.url);
     link = to.link;
+    linked = to.url;
     blobs = await openS3Blobs({ ...options, url: to.url });
   });
   after(() => link.close());
@@ -130,6 +133,17 @@ describe('S3, when something goes wrong', { skip: s3.skip }, () => {
       (await refsOf(blobs)).filter((listed) => listed.startsWith(ref)),
       [],
     );
+  });
+
+  it('a server that doesn’t answer is given up after the time limit', async () => {
+    link.next(1, { kind: 'silence' }, isPut);
+    const request = s3Client({ ...options, url: linked });
+    const begun = performance.now();
+    await assert.rejects(
+      request('put', (client) => client.putObject('probe/x', 'x'), { timeoutMs: 200 }),
+      /StoreUnavailable: S3 put: no answer \(ETIMEDOUT\)/,
+    );
+    assert.ok(performance.now() - begun < 5_000);
   });
 
   it('opened for reading it sends nothing until it is read', async () => {

@@ -9,6 +9,8 @@ export type S3Fault =
   | { kind: 'loseReply' }
   /** The server never hears of it. */
   | { kind: 'answer'; status: number; code: string }
+  /** It is never answered, and the server never hears of it. */
+  | { kind: 'silence' }
   /** The answer ends in its middle. */
   | { kind: 'cutReply' };
 
@@ -64,6 +66,7 @@ export class S3Link {
       to.writeHead(fault.status, { 'content-type': 'application/xml' }).end(body);
       return;
     }
+    if (fault?.kind === 'silence') return;
     const outgoing = request({ host: target.hostname, port: target.port, method, path: url, headers });
     outgoing.on('error', () => to.destroy());
     from.pipe(outgoing);

@@ -9,7 +9,7 @@ import { documentErrors, duplicateKey, isDuplicateKey, storeError } from '../wri
 import type { BlobChunkDocument, BlobCollections } from './documents.ts';
 
 /** What GridFS takes by default: a chunk and its fields fit 256 KiB. */
-export const chunkBytes = 255 * 1024;
+const chunkBytes = 255 * 1024;
 /** Chunks of one insert, which is what a body holds in memory on its way. */
 const chunksPerInsert = 4;
 /** The driver repeats each write once, within 5 s; an election takes longer. */
