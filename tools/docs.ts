@@ -20,6 +20,10 @@ const documents: GeneratedDocument[] = [
     text: async () => (await import('../libs/bus/documentation.ts')).generateEventsDoc(),
   },
   {
+    path: 'docs/rights.md',
+    text: async () => (await import('../deploy/rights/document.ts')).generateRightsDoc(),
+  },
+  {
     path: 'docs/behaviours.md',
     text: async () => (await import('./behaviours-document.ts')).generateBehavioursDoc(),
   },
