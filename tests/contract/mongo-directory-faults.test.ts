@@ -227,6 +227,22 @@ describe('the directory in MongoDB, when replies are lost and processes meet', {
       assert.deepEqual([found?.v, found?.later], [2, 'kept']);
     }
   });
+
+  it('an account of a release that is more than one ahead is an error for who asks for it, and left out of lists', async () => {
+    const [newer, known] = [await added(), await added()];
+    const set = { $set: { v: 9, admin: true, createdAt: 0 } };
+    await other.database.directoryAccounts.updateOne({ _id: newer.id }, set);
+    const lookup = (key: string) => other.directory.lookup({ keys: [key], domains: [] });
+    const refused = refusedBy('newerDocument');
+    await assert.rejects(lookup(newer.key), refused);
+    assert.equal((await lookup(known.key)).entries.size, 1);
+    await assert.rejects(other.directory.accounts([newer.id]), refused);
+    await assert.rejects(other.directoryAdmin.updateAccount(newer.id, { enabled: false }), refused);
+    assert.ok((await other.directory.administrators(1)).every(({ id }) => id !== newer.id));
+    const listed = (await other.directoryAdmin.listAccounts({ limit: 1_000 })).map(({ id }) => id);
+    assert.deepEqual([listed.includes(newer.id), listed.includes(known.id)], [false, true]);
+    await other.database.directoryAccounts.updateOne({ _id: newer.id }, { $set: { v: 1, admin: false } });
+  });
 });
 
 it('a primary that steps down under writes costs no account, doubles none and refuses none for itself', async (t) => {

@@ -53,8 +53,9 @@ async function update(
   { passwordHash, ...patch }: AccountPatch,
   session: ClientSession,
 ): Promise<Account> {
-  const { directoryAccounts, credentials } = context.database;
+  const { directoryAccounts, credentials, newer } = context.database;
   const before = await directoryAccounts.findOne({ _id: id }, { session });
+  newer.check('accounts', before);
   if (before === null) throw new NotFound('account');
   const enabled = patch.enabled ?? before.enabled;
   const admin = patch.admin ?? before.admin;

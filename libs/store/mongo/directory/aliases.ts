@@ -12,15 +12,17 @@ export function aliasWrites(
   context: AdminContext,
 ): Pick<DirectoryAdmin, 'aliases' | 'addAlias' | 'updateAlias' | 'removeAlias'> {
   const { database, turns } = context;
-  const { addresses } = database;
+  const { addresses, newer } = database;
   return {
     aliases: ({ limit, cursor }) =>
       asStoreErrors(false, async () => {
-        const page = await addresses
-          .find({ kind: 'alias', _id: { $gt: cursor ?? '' } }, batchOf(limit))
-          .sort({ _id: 1 })
-          .limit(limit)
-          .toArray();
+        const page = await newer.readAround('addresses', (only) =>
+          addresses
+            .find({ kind: 'alias', _id: { $gt: cursor ?? '' }, ...only }, batchOf(limit))
+            .sort({ _id: 1 })
+            .limit(limit)
+            .toArray(),
+        );
         return page.flatMap((document) => toAlias(document) ?? []);
       }),
 

@@ -17,7 +17,7 @@ const maxTokens = 500;
  * one begins again and finds what the other has done.
  */
 export function mongoCredentials({ database, turns }: AdminContext): Credentials {
-  const { credentials, tokens, directoryAccounts: accounts } = database;
+  const { credentials, tokens, directoryAccounts: accounts, newer } = database;
   const change = (accountId: string, work: (session: ClientSession) => Promise<void>): Promise<void> =>
     turns.run([accountId], () => transact(database.client, work));
   /** False for no such account. */
@@ -34,7 +34,7 @@ export function mongoCredentials({ database, turns }: AdminContext): Credentials
     ofAccount: (accountId) =>
       asStoreErrors(false, async () => {
         const rows = await credentials.find({ accountId }, batchOf(maxAppPasswords)).sort({ _id: 1 }).toArray();
-        return rows.map(toCredential);
+        return newer.readable('credentials', rows).map(toCredential);
       }),
 
     appPasswords: (accountId) =>
@@ -43,7 +43,7 @@ export function mongoCredentials({ database, turns }: AdminContext): Credentials
           .find({ accountId, kind: 'app' }, batchOf(maxAppPasswords))
           .sort({ _id: 1 })
           .toArray();
-        return rows.map(toCredential);
+        return newer.readable('credentials', rows).map(toCredential);
       }),
 
     addAppPassword: ({ id, ...row }) =>
@@ -84,7 +84,7 @@ export function mongoCredentials({ database, turns }: AdminContext): Credentials
     tokenByHash: (hash) =>
       asStoreErrors(false, async () => {
         const row = await tokens.findOne({ hash });
-        return row === null ? undefined : toToken(row);
+        return row === null || newer.readable('tokens', [row]).length === 0 ? undefined : toToken(row);
       }),
 
     removeToken: (accountId, id) =>

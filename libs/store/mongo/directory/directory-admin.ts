@@ -10,7 +10,7 @@ import { domainWrites } from './domains.ts';
 
 /** Writes `domains`, `addresses`, `accounts`, `removed_accounts`, `credentials` and `tokens`. */
 export function mongoDirectoryAdmin(context: AdminContext): DirectoryAdmin {
-  const { directoryAccounts: accounts, removedAccounts } = context.database;
+  const { directoryAccounts: accounts, removedAccounts, newer } = context.database;
   return {
     ...domainWrites(context),
     ...accountWrites(context),
@@ -18,11 +18,13 @@ export function mongoDirectoryAdmin(context: AdminContext): DirectoryAdmin {
 
     listAccounts: ({ limit, cursor }) =>
       asStoreErrors(false, async () => {
-        const page = await accounts
-          .find({ key: { $gt: cursor ?? '' } }, batchOf(limit))
-          .sort({ key: 1 })
-          .limit(limit)
-          .toArray();
+        const page = await newer.readAround('accounts', (only) =>
+          accounts
+            .find({ key: { $gt: cursor ?? '' }, ...only }, batchOf(limit))
+            .sort({ key: 1 })
+            .limit(limit)
+            .toArray(),
+        );
         return page.map(toAccount);
       }),
 
@@ -35,11 +37,14 @@ export function mongoDirectoryAdmin(context: AdminContext): DirectoryAdmin {
 
     uncopiedQuotas: (limit) =>
       asStoreErrors(false, async () => {
-        const found = await accounts
-          .find({ uncopied: true }, { ...batchOf(limit), projection: { quota: 1, quotaVersion: 1 } })
-          .sort({ _id: 1 })
-          .limit(limit)
-          .toArray();
+        const projection = { v: 1, quota: 1, quotaVersion: 1 } as const;
+        const found = await newer.readAround('accounts', (only) =>
+          accounts
+            .find({ uncopied: true, ...only }, { ...batchOf(limit), projection })
+            .sort({ _id: 1 })
+            .limit(limit)
+            .toArray(),
+        );
         return found.map(({ _id: accountId, quota: { bytes, messages }, quotaVersion: version }) => {
           return { accountId, quota: { bytes, messages }, version };
         });

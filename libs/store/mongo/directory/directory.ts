@@ -5,10 +5,11 @@ import { type AccountDocument, type AddressDocument, toAccount } from './documen
 
 /**
  * Reads of `domains`, `addresses`, `accounts` and `removed_accounts`. Each answer comes in one batch. A lookup asks its three collections at once, not in one
- * snapshot: what is added or removed meanwhile is in it or not, each address for itself.
+ * snapshot: what is added or removed meanwhile is in it or not, each address for itself. Who asks by name for a document of a release that this one can't read
+ * gets an error, for "there is none" would refuse its mail; lists leave it out.
  */
 export function mongoDirectory(database: MongoDatabase): Directory {
-  const { domains, addresses, directoryAccounts: accounts, removedAccounts } = database;
+  const { domains, addresses, directoryAccounts: accounts, removedAccounts, newer } = database;
 
   return {
     lookup: ({ keys, domains: names }) =>
@@ -18,6 +19,8 @@ export function mongoDirectory(database: MongoDatabase): Directory {
           addresses.find({ _id: { $in: [...keys] }, kind: 'alias' }, batchOf(keys.length)).toArray(),
           domains.find({ _id: { $in: [...names] } }, { ...batchOf(names.length), projection: { _id: 1 } }).toArray(),
         ]);
+        for (const account of byKey) newer.check('accounts', account);
+        for (const alias of aliases) newer.check('addresses', alias);
         const entries = new Map<string, DirectoryEntry>();
         for (const account of byKey) entries.set(account.key, { kind: 'account', account: toAccount(account) });
         for (const document of aliases) {
@@ -30,6 +33,7 @@ export function mongoDirectory(database: MongoDatabase): Directory {
     accounts: (ids) =>
       asStoreErrors(false, async () => {
         const found = await accounts.find({ _id: { $in: [...ids] } }, batchOf(ids.length)).toArray();
+        for (const account of found) newer.check('accounts', account);
         return new Map(found.map((document) => [document._id, toAccount(document)]));
       }),
 
@@ -55,11 +59,13 @@ export function mongoDirectory(database: MongoDatabase): Directory {
 
     administrators: (limit) =>
       asStoreErrors(false, async () => {
-        const found = await accounts
-          .find({ admin: true, enabled: true }, batchOf(limit))
-          .sort({ createdAt: 1, _id: 1 })
-          .limit(limit)
-          .toArray();
+        const found = await newer.readAround('accounts', (only) =>
+          accounts
+            .find({ admin: true, enabled: true, ...only }, batchOf(limit))
+            .sort({ createdAt: 1, _id: 1 })
+            .limit(limit)
+            .toArray(),
+        );
         return found.map(toAccount);
       }),
 

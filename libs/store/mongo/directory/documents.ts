@@ -42,7 +42,7 @@ export interface DomainDocument {
 export interface AddressDocument {
   /** Its key; `@domain` of a catch-all. */
   _id: string;
-  v: 1;
+  v: number;
   kind: 'account' | 'alias';
   domain: string;
   accountId?: string;
@@ -58,7 +58,7 @@ export interface AliasTarget {
 /** No credentials here: others than auth read it. */
 export interface AccountDocument extends Omit<Account, 'id'> {
   _id: string;
-  v: 1;
+  v: number;
   /** Names the value of `quota`. */
   quotaVersion: number;
   /** Mailboxes may not have the quota yet. */
