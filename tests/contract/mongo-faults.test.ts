@@ -216,7 +216,7 @@ describe('MongoDB, when replies are lost', { skip: mongo.skip }, () => {
 
   it('two processes that deliver to the same accounts keep every message, in an order without gaps', async () => {
     await other.partitions.release({ owner: 'owner', leases: owner.leases });
-    const courier = new Courier({ ...other, features: { search: false }, ...directoryOf(other) });
+    const courier = new Courier({ ...other, features: { search: true }, ...directoryOf(other) });
     const accounts = await Promise.all(Array.from({ length: 4 }, () => courier.account()));
     const rounds = await Promise.all(
       Array.from({ length: 16 }, () => courier.claimed(accounts.map((accountId) => ({ accountId })))),
