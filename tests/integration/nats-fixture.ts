@@ -10,9 +10,9 @@ import { newId } from '../../libs/runtime/ids.ts';
 export interface BusUnderTest {
   bus: Bus;
   /** The value of a metric without labels, or with these. */
-  metric(name: string, labels?: string): Promise<number>;
+  metric: (name: string, labels?: string) => Promise<number>;
   /** All that was logged, as text. */
-  log(): string;
+  log: () => string;
 }
 
 /** A bus of a process of its own, closed with the test. */
@@ -34,7 +34,7 @@ export async function natsBus(
   t.after(() => bus.close());
   return {
     bus,
-    async metric(name, labels = '') {
+    metric: async (name, labels = '') => {
       const line = (await metrics.metrics()).split('\n').find((one) => one.startsWith(`${name}${labels} `));
       return Number(line?.split(' ').at(-1) ?? 0);
     },

@@ -142,7 +142,7 @@ describe('messages over NATS', { skip: nats.skip }, () => {
       await until('each sees all', 5000, async () => (one.items.length === 50 ? true : undefined));
     assert.equal(new Set(shared.items).size, 50);
     await Promise.all(Array.from({ length: 50 }, () => one.bus.request('auth.token', ask, { timeoutMs: 5000 })));
-    assert.deepEqual([...answered].toSorted(), [0, 1]);
+    assert.deepEqual(answered, new Set([0, 1]));
   });
 
   test('a trace goes through requests, wake-ups and events', async (t) => {

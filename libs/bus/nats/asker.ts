@@ -5,7 +5,7 @@ import type { ReplyOf, RequestName, RequestOf } from '../requests.ts';
 import { checkReply, checkRequest } from '../schema-check.ts';
 import { openReply, requestIdHeader, timeoutHeader } from './reply.ts';
 import { cancelSubject, inboxPrefix, requestSubject } from './subjects.ts';
-import { header, messageHeaders } from './wire.ts';
+import { messageHeaders } from './wire.ts';
 
 export interface AskerOptions {
   service: string;

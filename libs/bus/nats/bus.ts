@@ -13,6 +13,7 @@ import { Answerer } from './answerer.ts';
 import { Asker } from './asker.ts';
 import { decodeEvent, encodeEvent } from './cloud-event.ts';
 import { DurableReader } from './durable-reader.ts';
+import type { BusMisconfigured } from './errors.ts';
 import { longestBackoffMs, NatsLink, within } from './link.ts';
 import type { Channel } from './link.ts';
 import { linkMetrics } from './metrics.ts';
@@ -59,7 +60,7 @@ class NatsBus implements Bus {
   #started = false;
   #connections = 0;
   /** What has to be done on the present connection before events go out; the mistake that it showed, if any. */
-  #settled: Promise<unknown> = Promise.resolve(undefined);
+  #settled: Promise<BusMisconfigured | undefined> = Promise.resolve(undefined);
   #closed: Promise<void> | undefined;
 
   constructor(options: NatsBusOptions) {
@@ -259,14 +260,10 @@ class NatsBus implements Bus {
   }
 
   /** The mistake that the server shows, if any. */
-  async #settle(nc: NatsConnection): Promise<unknown> {
-    let mistake: unknown;
-    try {
-      await this.#stream.check(nc);
-    } catch (error) {
-      mistake = error;
-      if (this.#started) this.#stream.kick();
-    }
+  async #settle(nc: NatsConnection): Promise<BusMisconfigured | undefined> {
+    const mistake = await this.#stream.check(nc);
+    // Later than at the start the watch tells it.
+    if (mistake !== undefined && this.#started) this.#stream.kick();
     await within(settleLimitMs, Promise.all([...this.#readers].map((reader) => reader.connected(nc))));
     // The others come back within one backoff too: what is sent before that, they'd miss.
     if (this.#started) await this.#options.clock.sleep(longestBackoffMs + 250, this.#closing.signal);

@@ -35,7 +35,8 @@ export class StreamWatch {
       log,
       task: async () => {
         const nc = this.#options.connection();
-        if (nc !== undefined) await this.check(nc).catch((error: unknown) => this.#tellError(error));
+        const mistake = nc === undefined ? undefined : await this.check(nc);
+        if (mistake !== undefined) this.#tell(mistake.message);
       },
     });
   }
@@ -52,22 +53,20 @@ export class StreamWatch {
     return this.#periodic.stop();
   }
 
-  /** @throws BusMisconfigured; any other trouble is logged, the next look may end better */
-  async check(nc: NatsConnection): Promise<void> {
+  /** Resolves with the mistake that it finds, if any; other trouble is logged, the next look may end better. */
+  async check(nc: NatsConnection): Promise<BusMisconfigured | undefined> {
     const { create, ready } = this.#options;
     try {
       const state = await ensureStream(nc, create);
       ready.set(state === 'missing' ? 0 : 1);
       this.#tell(state === 'missing' ? missing : '');
+      return undefined;
     } catch (error) {
       ready.set(0);
-      if (error instanceof BusMisconfigured) throw error;
-      if (!nc.isClosed()) this.#tellError(error);
+      if (error instanceof BusMisconfigured) return error;
+      if (!nc.isClosed()) this.#tell(error instanceof Error ? error.message : String(error));
+      return undefined;
     }
-  }
-
-  #tellError(error: unknown): void {
-    this.#tell(error instanceof Error ? error.message : String(error));
   }
 
   /** Each problem once. */

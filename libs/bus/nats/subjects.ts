@@ -2,7 +2,7 @@ import type { EventType } from '../events.ts';
 import type { RequestName } from '../requests.ts';
 import type { WakeName } from '../wakes.ts';
 
-/** Every subject and name that Waypost uses on a NATS server. Rights are given by these: docs/decisions/nats-subjects.md. */
+/** Every subject and name that Waypost uses on a NATS server. Rights are given by these: deploy/rights. */
 export const eventsStream = 'WAYPOST_EVENTS';
 /** What the stream captures, and nothing else. */
 export const allEvents = 'waypost.event.>';
