@@ -160,7 +160,7 @@ describe('search in MongoDB', { skip: mongo.skip }, () => {
     const others = await bringMany(accountId, () => 2_000);
     assert.deepEqual((await pagesOf(accountId, { mailbox: 'inbox', text: [['common']] })).flat(), [newest, oldest]);
     const all = (await pagesOf(accountId, { text: [['common']] }, 2_000)).flat();
-    assert.deepEqual(all, [...[...others, newest].sort().reverse(), oldest]);
+    assert.deepEqual(all, [...[...others, newest!].sort((a, b) => (a < b ? 1 : -1)), oldest]);
   });
 
   /** Messages in the archive with the word `common`, as they are in the store. */
