@@ -5,7 +5,7 @@ import { allIn, arrived, mine, queueIsDone } from '../support/reading.ts';
 import { SmtpClient, type SmtpReply } from '../support/smtp-client.ts';
 import { implicitTls, plainLogin } from '../support/smtp-tls.ts';
 import { until } from '../support/until.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
@@ -13,14 +13,14 @@ type Account = Awaited<ReturnType<typeof createAccount>>;
 const knownWithinMs = 2_500;
 
 describe('accounts, aliases and credentials', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let admin: ApiClient;
   let ann: Account;
   let ben: Account;
   let server: SmtpClient;
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     admin = apiClient(waypost.api, waypost.admin);
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
     ben = await createAccount(waypost.api, waypost.admin, 'ben@example.test');

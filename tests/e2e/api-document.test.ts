@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { type ApiClient, apiClient, createAccount } from '../support/api-client.ts';
 import { arrived } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 /** The paths that others build on, with their methods. What is not among them may come and go. */
 const fixedOperations = [
@@ -64,7 +64,7 @@ interface Operation {
 }
 
 describe('what the system says about itself', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let admin: ApiClient;
   let document: {
     openapi: string;
@@ -74,7 +74,7 @@ describe('what the system says about itself', () => {
   };
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     admin = apiClient(waypost.api, waypost.admin);
     const answer = await fetch(`${waypost.api}/api/openapi.json`);
     assert.match(answer.headers.get('content-type') ?? '', /^application\/json/);
@@ -195,7 +195,7 @@ describe('what the system says about itself', () => {
     const answer = await fetch(`http://127.0.0.1:${waypost.ports.ops}/metrics`);
     assert.equal(answer.status, 200);
     assert.match(answer.headers.get('content-type') ?? '', /^text\/plain/);
-    const metrics = await answer.text();
+    const metrics = await waypost.metrics();
     for (const [name, type] of [
       ['waypost_queue_ready', 'gauge'],
       ['waypost_queue_deliveries', 'gauge'],

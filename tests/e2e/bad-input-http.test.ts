@@ -4,20 +4,20 @@ import { type ApiClient, apiClient, createAccount } from '../support/api-client.
 import { rawHttp } from '../support/raw-http.ts';
 import { allIn, arrived, mailboxId, mine, sha256 } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 import { badContent, badTargets } from './bad-requests.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
 describe('bad input over HTTP', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let ann: Account;
   let clients: Record<'ann' | 'admin', ApiClient>;
   const names = new Map<string, string>();
-  let atFirst: { pid: number; messages: string };
+  let atFirst: { pids: number[]; messages: string };
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     const admin = apiClient(waypost.api, waypost.admin);
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
     const ben = await createAccount(waypost.api, waypost.admin, 'ben@example.test');
@@ -35,7 +35,7 @@ describe('bad input over HTTP', () => {
       .set('ben', ben.id)
       .set('admin', items.find((account: { admin: boolean }) => account.admin).id)
       .set('cursor', (await admin.get('/api/v1/accounts?limit=1')).nextCursor);
-    atFirst = { pid: waypost.pid, messages: await everything() };
+    atFirst = { pids: waypost.pids(), messages: await everything() };
   });
   after(() => waypost.dispose());
 
@@ -88,7 +88,7 @@ describe('bad input over HTTP', () => {
   });
 
   it('the process is still the same one, ready, and nothing was lost or made', async () => {
-    assert.equal(waypost.pid, atFirst.pid);
+    assert.deepEqual(waypost.pids(), atFirst.pids);
     const ready = await fetch(`http://127.0.0.1:${waypost.ports.ops}/readyz`);
     assert.equal(ready.status, 200);
     assert.equal(await everything(), atFirst.messages);
@@ -96,7 +96,7 @@ describe('bad input over HTTP', () => {
     assert.deepEqual((await clients.admin.get('/api/v1/aliases')).items, []);
     const { subject } = await ann.get(`${mine}/messages/${names.get('id')}`);
     assert.equal(subject, 'kept');
-    assert.doesNotMatch(waypost.stderr(), /"level":"(error|fatal)"/);
+    assert.doesNotMatch(waypost.output(), /"level":"(error|fatal)"/);
   });
 });
 

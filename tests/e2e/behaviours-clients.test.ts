@@ -8,17 +8,17 @@ import { openEventStream } from '../support/event-stream.ts';
 import { arrived, mine, rawOf, sha256 } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
 import { implicitTls, plainLogin, startTls } from '../support/smtp-tls.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
 describe('clients and their mailbox', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let ann: Account;
   let mx: ReturnType<typeof createTransport>;
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
     mx = createTransport({ host: '127.0.0.1', port: waypost.ports.mx, ignoreTLS: true });
   });

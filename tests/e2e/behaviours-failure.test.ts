@@ -5,18 +5,18 @@ import { allIn, arrived, mine, rawOf } from '../support/reading.ts';
 import type { SmtpClient } from '../support/smtp-client.ts';
 import { implicitTls, plainLogin } from '../support/smtp-tls.ts';
 import { until } from '../support/until.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
 describe('mail that can’t be delivered after it was accepted', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let admin: ApiClient;
   let ann: Account;
   let full: Account;
 
   before(async () => {
-    waypost = await startWaypost({
+    waypost = await startSystem({
       WAYPOST_SAMPLE_ACCOUNTS: 'false',
       WAYPOST_RETRY_SCHEDULE: '1s',
       WAYPOST_DELAY_NOTICE_AFTER: '3s',

@@ -6,19 +6,19 @@ import { Ledger, received } from '../support/ledger.ts';
 import { allIn, arrived, mine, queueIsDone, rawOf, sha256 } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
 import { until } from '../support/until.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
 describe('mail on its way', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let admin: ApiClient;
   let ann: Account;
   let ben: Account;
   let server: SmtpClient;
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     admin = apiClient(waypost.api, waypost.admin);
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
     ben = await createAccount(waypost.api, waypost.admin, 'ben@example.test');
@@ -154,7 +154,7 @@ describe('mail on its way', () => {
   /** All sessions but ours are over on the server's side too, so that what they sent is decided. */
   async function sessionsHaveEnded(left: number): Promise<void> {
     await until('the cut sessions have ended', 10_000, async () => {
-      const metrics = await (await fetch(`http://127.0.0.1:${waypost.ports.ops}/metrics`)).text();
+      const metrics = await waypost.metrics();
       return metrics.includes(`waypost_smtp_connections{listener="mx"} ${left}\n`);
     });
   }

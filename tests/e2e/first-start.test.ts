@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { apiClient } from '../support/api-client.ts';
+import { printedAccounts, printedCommands } from '../support/first-start.ts';
 import { arrived, queueIsDone } from '../support/reading.ts';
 import { projectRoot, runCommand } from '../support/run-command.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
@@ -20,12 +21,7 @@ describe('the first start and those after it', () => {
     waypost = await startWaypost({ WAYPOST_ADMIN_PASSWORD: '', WAYPOST_GRACE_PERIOD: '3s', WAYPOST_LOG_LEVEL: 'info' });
     await until('it has said that it runs', 5_000, () => waypost.stdout().includes('read the newest message'));
     firstPrint = waypost.stdout();
-    accounts = new Map(
-      [...firstPrint.matchAll(/^ {2}(\S+@example\.test) {2,}(\S+)/gm)].map(([, address, password]) => [
-        address!,
-        password!,
-      ]),
-    );
+    accounts = printedAccounts(firstPrint);
   });
   after(() => waypost.dispose());
 
@@ -155,16 +151,5 @@ describe('a first start with the password of a file', () => {
     assert.match(scripts.start, /services\/main\.ts start$/);
   });
 });
-
-/** The paragraphs after the line that says to paste them. */
-function printedCommands(print: string): string[] {
-  const from = print.indexOf('To try it, paste these');
-  return print
-    .slice(from)
-    .split('\n\n')
-    .slice(1)
-    .map((paragraph) => paragraph.trim())
-    .filter((paragraph) => paragraph !== '');
-}
 
 const shell = (command: string) => runCommand('sh', ['-c', command]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type ApiClient, apiClient, createAccount } from '../support/api-client.ts';
 import { allIn, arrived, mailboxId, mine } from '../support/reading.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
@@ -10,7 +10,7 @@ type Account = Awaited<ReturnType<typeof createAccount>>;
 const madeUp = '01a00000-0000-7000-8000-000000000000';
 
 describe('no account sees anything of another', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let ann: Account;
   let ben: Account;
   let operations: { method: string; path: string }[];
@@ -18,7 +18,7 @@ describe('no account sees anything of another', () => {
   const bens = new Map<string, string>();
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
     ben = await createAccount(waypost.api, waypost.admin, 'ben@example.test');
     const { paths } = JSON.parse(await (await fetch(`${waypost.api}/api/openapi.json`)).text());

@@ -6,16 +6,16 @@ import { createTransport } from 'nodemailer';
 import { createAccount } from '../support/api-client.ts';
 import { arrived, mine, rawOf, sha256 } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 const mib = 1024 * 1024;
 
 describe('a message of 25 MB', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let ann: Awaited<ReturnType<typeof createAccount>>;
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
   });
   after(() => waypost.dispose());
@@ -64,7 +64,7 @@ describe('a message of 25 MB', () => {
       const { id, size } = await arrived(ann, `large ${n}`, { timeoutMs: 20_000 });
       assert.equal((await rawOf(ann, id)).length, size);
     }
-    const peakMb = peakRssMb(waypost.pid);
+    const peakMb = Math.max(...waypost.pids().map(peakRssMb));
     assert.ok(peakMb < 750, `the process has had ${peakMb} MB`);
   });
 

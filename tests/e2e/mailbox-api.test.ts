@@ -4,19 +4,19 @@ import { after, before, describe, it } from 'node:test';
 import { type ApiClient, apiClient, createAccount } from '../support/api-client.ts';
 import { allIn, arrived, mailboxId, mine, queueIsDone, rawOf, sha256 } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
 describe('writing and keeping mail over HTTP', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let admin: ApiClient;
   let ann: Account;
   let ben: Account;
   let server: SmtpClient;
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     admin = apiClient(waypost.api, waypost.admin);
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
     ben = await createAccount(waypost.api, waypost.admin, 'ben@example.test');

@@ -4,18 +4,18 @@ import { type ApiClient, apiClient } from '../support/api-client.ts';
 import { allIn, queueIsDone } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
 import { until } from '../support/until.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 const count = 1_000;
 const password = 'the same password for all';
 const addressOf = (n: number): string => `user${n}@example.test`;
 
 describe('1,000 accounts', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let admin: ApiClient;
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     admin = apiClient(waypost.api, waypost.admin);
   });
   after(() => waypost.dispose());

@@ -8,21 +8,21 @@ import { type ApiClient, apiClient, createAccount } from '../support/api-client.
 import { received } from '../support/ledger.ts';
 import { allIn, arrived, mine, queueIsDone, rawOf, sha256 } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
 const corpus = fileURLToPath(new URL('../fixtures/mail', import.meta.url));
 
 describe('messages of all kinds', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let admin: ApiClient;
   let ann: Account;
   let ben: Account;
   let server: SmtpClient;
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     admin = apiClient(waypost.api, waypost.admin);
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
     ben = await createAccount(waypost.api, waypost.admin, 'ben@example.test');
@@ -128,7 +128,7 @@ describe('messages of all kinds', () => {
       sent.delete(sha256(received(raw)));
     }
     assert.equal(sent.size, 0, [...sent.values()].join());
-    assert.equal(waypost.stderr().includes('"level":"error"'), false, waypost.stderr());
+    assert.equal(waypost.output().includes('"level":"error"'), false, waypost.output());
   });
 });
 

@@ -4,18 +4,18 @@ import { type ApiClient, apiClient, createAccount } from '../support/api-client.
 import { allIn, arrived, mine, queueIsDone } from '../support/reading.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
 import { until } from '../support/until.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
+import { startSystem, type System } from '../support/system.ts';
 
 type Account = Awaited<ReturnType<typeof createAccount>>;
 
 describe('sending later, in threads, and to names beyond ASCII', () => {
-  let waypost: WaypostProcess;
+  let waypost: System;
   let admin: ApiClient;
   let ann: Account;
   let ben: Account;
 
   before(async () => {
-    waypost = await startWaypost({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
+    waypost = await startSystem({ WAYPOST_SAMPLE_ACCOUNTS: 'false' });
     admin = apiClient(waypost.api, waypost.admin);
     ann = await createAccount(waypost.api, waypost.admin, 'ann@example.test');
     ben = await createAccount(waypost.api, waypost.admin, 'ben@example.test');
@@ -150,7 +150,7 @@ describe('sending later, in threads, and to names beyond ASCII', () => {
     assert.ok(Number(limited.headers.get('retry-after')) > 0);
     assert.equal((await ann.request('GET', mine)).status, 200, 'others log in as before');
     await until('the guesses are counted', 2_000, async () => {
-      const metrics = await (await fetch(`http://127.0.0.1:${waypost.ports.ops}/metrics`)).text();
+      const metrics = await waypost.metrics();
       return /^waypost_login_failures_total(?:\{[^}]*\})? [1-9]/m.test(metrics);
     });
   });
