@@ -37,7 +37,8 @@ export function storeError(error: unknown, wrote: boolean): unknown {
     hasServerCode(error, writeConcernFailed) ||
     hasServerCode(error, unsatisfiableWriteConcern) ||
     hasServerCode(error, maxTimeExpired) ||
-    isInterrupted(error);
+    isInterrupted(error) ||
+    isOfTheMoment(error);
   if (isUnknown || isConnectionTrouble(error)) {
     const neverSent = error instanceof MongoNotConnectedError || error instanceof MongoTopologyClosedError;
     return wrote && !neverSent
@@ -70,6 +71,15 @@ export function documentErrors(error: unknown): readonly WriteError[] | undefine
 }
 
 export const isInterrupted = (error: unknown): boolean => hasServerCode(error, interrupted);
+
+/**
+ * A server that ceased to be primary, or a cursor that was killed, in the middle of a read: the driver repeats the first part of a read, and no later one.
+ * CursorNotFound, ShutdownInProgress, PrimarySteppedDown, CursorKilled, SnapshotTooOld, SnapshotUnavailable, NotWritablePrimary,
+ * InterruptedAtShutdown, InterruptedDueToReplStateChange, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary.
+ */
+const momentaryCodes = [43, 91, 189, 237, 239, 246, 10107, 11600, 11602, 13435, 13436];
+
+const isOfTheMoment = (error: unknown): boolean => momentaryCodes.some((code) => hasServerCode(error, code));
 
 export const isDuplicateKey = (error: unknown): boolean => hasServerCode(error, duplicateKey);
 
