@@ -9,10 +9,10 @@ import { until } from '../support/until.ts';
 
 const mongo = await mongoForFile();
 
-/** A fifth of what is usual, and of the 20 s in which all must be taken over. */
-const leaseMs = 3_000;
-const takeoverMs = 4_000;
-const waitMs = 30_000;
+/** Two fifths of what is usual, and of the 20 s in which all must be taken over. */
+const leaseMs = 6_000;
+const takeoverMs = 8_000;
+const waitMs = 60_000;
 
 interface Cluster {
   mail: MailSystem;
@@ -35,7 +35,7 @@ async function startCluster(t: TestContext): Promise<Cluster> {
   const nodes = new MailNodes();
   t.after(() => nodes.close());
   const options = {
-    mongo: { url: mongo.backend?.url ?? '', database, inactiveTransactionMs: 800 },
+    mongo: { url: mongo.backend?.url ?? '', database, inactiveTransactionMs: 1_600 },
     config: { partitionLeaseMs: leaseMs, deliveryLeaseMs: leaseMs, sweepIntervalMs: 1_000 },
   };
   const mail = await openMailSystem(t, { ...options, wrapBus: nodes.wrapBus });
