@@ -41,13 +41,13 @@ export async function writeMongoUsers(users: readonly Rights[], options: MongoUs
 
 export const defaultDatabase = 'waypost';
 
-export interface MongoRole {
+interface MongoRole {
   name: string;
   privileges: readonly { resource: { db: string; collection: string }; actions: readonly string[] }[];
 }
 
 /** Undefined for a user that has nothing in MongoDB. */
-export function mongoRole({ user, mongodb }: Rights, database: string): MongoRole | undefined {
+function mongoRole({ user, mongodb }: Rights, database: string): MongoRole | undefined {
   if (mongodb === undefined) return undefined;
   const { collections, everywhere } = mongodb;
   const resource = (collection: string) => ({ db: database, collection });

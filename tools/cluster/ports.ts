@@ -28,7 +28,7 @@ export async function serverPorts(folder: string): Promise<ServerPorts> {
   return ports;
 }
 
-export class PortTaken extends Error {
+class PortTaken extends Error {
   override readonly name = 'PortTaken';
 }
 

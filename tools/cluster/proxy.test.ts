@@ -13,8 +13,7 @@ const loopback = { host: '127.0.0.1', port: 0 };
 const servers: Server[] = [];
 const proxies: Proxy[] = [];
 after(async () => {
-  for (const server of servers) server.closeAllConnections();
-  await Promise.all(servers.map((server) => server.close()));
+  for (const server of servers) server.close().closeAllConnections();
   await Promise.all(proxies.map((proxy) => proxy.close(0)));
 });
 

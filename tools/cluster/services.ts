@@ -16,7 +16,7 @@ export interface RunningCopy {
   copy: Copy;
   process: SupervisedProcess;
   /** Undefined until it is ready, and while it is away. */
-  told(): StartMessage | undefined;
+  told: () => StartMessage | undefined;
 }
 
 /** A process of one service, not started yet. */

@@ -8,7 +8,7 @@ export async function natsInfo(url: string, { jetstream = true } = {}): Promise<
   try {
     const [data] = await once(socket, 'data', { signal: AbortSignal.timeout(2000) });
     const line = String(data);
-    if (!/^INFO /.test(line)) throw new Error('what answers is no NATS server');
+    if (!line.startsWith('INFO ')) throw new Error('what answers is no NATS server');
     if (jetstream && !/"jetstream":\s*true/.test(line)) throw new Error('the server has no JetStream');
     return line;
   } finally {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 
 /** Kills processes and containers, and removes a folder, when it is told to, or when the process that started it has died. */
 export interface Watchdog {
@@ -23,7 +24,7 @@ export function startWatchdog(folder = ''): Watchdog {
   const closed = once(shell, 'close');
   closed.catch(() => undefined); // finish() sees the error
   shell.unref();
-  if ('unref' in shell.stdin && typeof shell.stdin.unref === 'function') shell.stdin.unref();
+  if (shell.stdin instanceof Socket) shell.stdin.unref();
   const tell = (line: string): void => {
     if (shell.stdin.writable) shell.stdin.write(`${line}\n`);
   };
