@@ -63,7 +63,6 @@ async function start(config: Config, log: Logger, wanted: readonly ServiceName[]
   const isCluster = config.mongodbUrl !== undefined;
   const early = isCluster ? await startOps() : undefined;
   const { services, tls } = await compose(request);
-  running = services.all;
   const ops = isCluster ? early : await startOps();
 
   // What clients are connected to; closed first and side by side, or an event stream would hold up the HTTP server that it came by.
@@ -80,6 +79,8 @@ async function start(config: Config, log: Logger, wanted: readonly ServiceName[]
   );
   const { ingress } = services;
   if (ingress !== undefined) await startService(ingress, edge);
+  // Not before all of it answers: who sees it ready sends requests.
+  running = services.all;
   return {
     addresses: { http: http?.address, ops: ops?.address, ...smtpAddresses(ingress) },
     firstAccounts,
@@ -115,7 +116,7 @@ function readinessOf(
   running: readonly Service[] | undefined,
 ): Record<string, Readiness> {
   if (running !== undefined) return Object.fromEntries(running.map((service) => [service.name, service.readiness()]));
-  const starting: Readiness = { ready: false, degraded: [], reason: 'starting: its backends are being opened' };
+  const starting: Readiness = { ready: false, degraded: [], reason: 'starting' };
   return Object.fromEntries(wanted.map((name) => [name, starting]));
 }
 
