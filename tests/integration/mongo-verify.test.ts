@@ -3,7 +3,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { Binary } from 'mongodb';
 import type { Blobs } from '../../libs/blobs/port.ts';
-import { newId } from '../../libs/runtime/ids.ts';
 import { mongoBlobs } from '../../libs/store/mongo/blobs/blobs.ts';
 import { type MongoStore, openMongoStore } from '../../libs/store/mongo/open.ts';
 import { newestReadable } from '../../libs/store/mongo/schema/version.ts';
@@ -160,7 +159,7 @@ function courierOf(store: MongoStore): Courier {
   return new Courier({
     ...store,
     features: { search: false },
-    addAccount: async (id = newId()) => {
+    addAccount: async (id) => {
       await accounts.insertOne({ _id: id });
     },
     removeAccountFromDirectory: async (id) => {

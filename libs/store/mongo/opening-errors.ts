@@ -91,9 +91,10 @@ function unreachable(error: MongoServerSelectionError, tls: boolean): Error {
 }
 
 function noPrimary(reason: TopologyDescription | undefined, hosts: string, cause: ErrorOptions): Error {
-  if (reason?.setName != null && reason.servers.size === 0) {
+  const setName = reason?.setName ?? undefined;
+  if (setName !== undefined && reason?.servers.size === 0) {
     return new StoreMisconfigured(
-      `no server of MongoDB is in the replica set ${JSON.stringify(reason.setName)}`,
+      `no server of MongoDB is in the replica set ${JSON.stringify(setName)}`,
       'check replicaSet= in WAYPOST_MONGODB_URL',
       cause,
     );

@@ -45,7 +45,7 @@ function sourcesOf({ accepts, messageBodies }: MongoDatabase): Source[] {
 
 async function checkEach(source: Source, blobs: Pick<Blobs, 'read'>, faults: FaultList): Promise<number> {
   let read = 0;
-  for await (const page of pagesOf(source.page)) {
+  for await (const page of pagesOf((after) => source.page(after))) {
     for (const stored of page) {
       const what = `${source.kind} ${stored._id}`;
       if (faults.isNewer(what, stored)) continue;
