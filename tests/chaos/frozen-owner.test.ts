@@ -23,11 +23,11 @@ interface Cluster {
   /** Of the first's queue, in the store. */
   firstOwner: string;
   database: string;
-  startNode(): Promise<MailNode>;
-  send(many: number): Promise<void>;
-  sent(): number;
-  holders(): Promise<Map<string, number>>;
-  allDelivered(): Promise<void>;
+  startNode: () => Promise<MailNode>;
+  send: (many: number) => Promise<void>;
+  sent: () => number;
+  holders: () => Promise<Map<string, number>>;
+  allDelivered: () => Promise<void>;
 }
 
 async function startCluster(t: TestContext): Promise<Cluster> {

@@ -115,9 +115,9 @@ describe('owners over MongoDB', { skip: mongo.skip }, () => {
         () => String(owners.sizes()) === String(evenSizes(owners.live.size)),
       );
     const stop = async (...names: string[]): Promise<void> => {
-      const leaving = names.map((name) => owners.live.get(name));
+      const leaving = names.flatMap((name) => owners.live.get(name) ?? []);
       for (const name of names) owners.live.delete(name);
-      await Promise.all(leaving.map((ownership) => ownership?.stop()));
+      await Promise.all(leaving.map((ownership) => ownership.stop()));
     };
     for (const name of ['a', 'b', 'c']) {
       owners.add(name).start();
