@@ -1,7 +1,7 @@
 // `npm run cluster`: MongoDB, NATS and the five services as processes of this machine. docs/cluster.md says what can be done with it.
 import { InvalidConfig } from '../libs/config/invalid-config.ts';
 import { type ClusterPlan, readPlan, UsageError } from './cluster/plan.ts';
-import { startCluster } from './cluster/run-cluster.ts';
+import { StartAbandoned, startCluster } from './cluster/run-cluster.ts';
 import { stopSignals } from './cluster/stop-signals.ts';
 import { startWatchdog } from './servers/watchdog.ts';
 
@@ -16,21 +16,26 @@ if (plan !== undefined) await run(plan);
 async function run(chosen: ClusterPlan): Promise<void> {
   const watchdog = startWatchdog();
   const say = (line: string): void => void process.stderr.write(`cluster: ${line}\n`);
-  const stopping = stopSignals(() => {
-    say('ending at once');
-    void watchdog.finish().finally(() => process.exit(1));
+  const stopping = stopSignals({
+    first: () => say('stopping'),
+    again: () => {
+      say('ending at once');
+      void watchdog.finish().finally(() => process.exit(1));
+    },
   });
   try {
-    const cluster = await startCluster(chosen, watchdog, say);
-    if (!stopping.aborted) process.stdout.write(cluster.notice);
+    const cluster = await startCluster(chosen, watchdog, say, stopping);
+    process.stdout.write(cluster.notice);
     await aborted(stopping);
-    say('stopping');
     await cluster.stop();
     say('stopped');
   } catch (error) {
-    if (!(error instanceof Error) || !clearErrors.includes(error.name)) throw error;
-    process.stderr.write(`The cluster can’t start:\n${error.message}\n`);
-    process.exitCode = 1;
+    if (!(error instanceof Error)) throw error;
+    if (error instanceof StartAbandoned) say(error.message);
+    else if (clearErrors.includes(error.name)) {
+      process.stderr.write(`The cluster can’t start:\n${error.message}\n`);
+      process.exitCode = 1;
+    } else throw error;
   } finally {
     await watchdog.finish();
   }

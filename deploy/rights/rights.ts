@@ -19,6 +19,8 @@ mongodb   makes a role and a user for each service, and writes <user>.mongodb-ur
 --ca-file FILE      certificate authorities (PEM) of MongoDB
 `;
 
+class UsageError extends Error {}
+
 await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -31,8 +33,6 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = wrongUse ? 2 : 1;
   }
 }
-
-class UsageError extends Error {}
 
 async function run(argv: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({

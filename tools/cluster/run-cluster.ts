@@ -19,12 +19,13 @@ export interface Cluster {
 
 /**
  * Starts everything of the plan: MongoDB and NATS, `waypost migrate`, the services, the path proxy. When a part can't start, those that have are stopped.
- * @throws DataDirectoryInUse, DidNotStart, CannotListen…
+ * @throws DataDirectoryInUse, DidNotStart, CannotListen…; StartAbandoned when the signal aborts
  */
 export async function startCluster(
   plan: ClusterPlan,
   watchdog: Watchdog,
   say: (line: string) => void,
+  signal: AbortSignal,
 ): Promise<Cluster> {
   const { folder, config } = plan;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -49,10 +50,13 @@ export async function startCluster(
   try {
     say('starting MongoDB and NATS');
     const backends = await startBackends(folder, around, (server) => servers.push(server));
+    abandonWhen(signal);
     await migrate(plan, backends);
+    abandonWhen(signal);
     say('starting the services');
     running = plan.copies.map((copy) => serviceProcess(copy, plan, backends, around));
     await startServices(running);
+    abandonWhen(signal);
     const copiesOf = (service: ServiceName) =>
       running.filter(({ copy }) => copy.service === service).flatMap(({ told }) => told()?.addresses.http ?? []);
     if (config.httpListen !== 'off') {
@@ -65,6 +69,15 @@ export async function startCluster(
     await stop();
     throw error;
   }
+}
+
+/** Ctrl-C before all was ready. */
+export class StartAbandoned extends Error {
+  override readonly name = 'StartAbandoned';
+}
+
+function abandonWhen(signal: AbortSignal): void {
+  if (signal.aborted) throw new StartAbandoned('stopped before all was ready');
 }
 
 const serverGraceMs = 20_000;
