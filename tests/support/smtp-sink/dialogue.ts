@@ -229,7 +229,7 @@ export class SinkDialogue {
   }
 
   async #rcptTo(line: string): Promise<void> {
-    if (this.#mail === '') return void (await this.#say('503 5.5.1 MAIL first'));
+    if (this.#mail === '' && this.#script.rcpt === undefined) return void (await this.#say('503 5.5.1 MAIL first'));
     if ((await this.#say(this.#answer(this.#script.rcpt, line, '250 2.1.5 ok', pathOf(line)))) === 2)
       this.#rcpt.push(line);
     return undefined;
@@ -244,6 +244,11 @@ export class SinkDialogue {
     this.#content = [Buffer.from('\r\n')];
     this.#tail = Buffer.from('\r\n');
     this.#contentBytes = 0;
+    const { readAfter } = this.#script;
+    if (!readAfter) return;
+    this.#socket.pause();
+    await readAfter;
+    this.#socket.resume();
   }
 
   /** False while the end of the message has not come. */

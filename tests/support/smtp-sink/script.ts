@@ -60,6 +60,8 @@ export interface SinkScript {
   dropAfterBytes?: number;
   /** Said as soon as so many octets of a message have come. */
   early?: { afterBytes: number; answer: Answer };
+  /** Reads nothing of a message until then. */
+  readAfter?: Promise<void>;
   /** False: messages are counted, not kept. */
   keep?: boolean;
 }
