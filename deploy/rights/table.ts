@@ -118,7 +118,8 @@ export const rights: readonly Rights[] = [
         deliveries: ['insert'],
         // Whether an account is over its quota.
         mail_accounts: read,
-        ...blobs(all),
+        // Writes them, and takes back one that was given up.
+        ...blobs(['insert', 'remove']),
         ...everyService,
       },
       everywhere: ['dbStats'],
@@ -146,7 +147,7 @@ export const rights: readonly Rights[] = [
         // Whether a body is still referred to.
         messages: read,
         message_bodies: read,
-        ...blobs(all),
+        ...blobs(['find', 'insert', 'remove']),
         ...everyService,
       },
       everywhere: ['dbStats'],
@@ -195,7 +196,7 @@ export const rights: readonly Rights[] = [
         message_bodies: all,
         thread_references: all,
         message_search: all,
-        ...blobs(all),
+        ...blobs(['find', 'insert', 'remove']),
         ...everyService,
       },
       everywhere: ['dbStats'],
