@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type ApiClient, createAccount } from '../support/api-client.ts';
-import { Ledger, sendUntil } from '../support/ledger.ts';
+import { Ledger } from '../support/ledger.ts';
+import { seeded, startLoad } from '../support/load.ts';
 import { until } from '../support/until.ts';
 import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
 
@@ -26,25 +27,14 @@ describe('SIGKILL under load, embedded', () => {
     const random = seeded(seed);
     const addresses = [...readers.keys()];
     const ledger = new Ledger();
-    let stopped = false;
-    const load = Array.from({ length: clients }, () =>
-      sendUntil(() => stopped, ledger, {
-        port: waypost.ports.mx,
-        pick: () => {
-          const chosen = addresses.filter(() => random() < 0.4);
-          return chosen.length === 0 ? [addresses[0]!] : chosen;
-        },
-        bodyBytes: () => (random() < 0.02 ? 400_000 : Math.floor(random() * 8_000)),
-      }),
-    );
+    const load = startLoad({ ledger, ports: [waypost.ports.mx], addresses, random, clients });
     for (let kill = 0; kill < kills; kill += 1) {
       const enough = ledger.acknowledgedCount + 50 + Math.floor(random() * 150);
       await until(`load before kill ${kill + 1}`, 30_000, () => ledger.acknowledgedCount >= enough);
       await waypost.kill();
       await waypost.restart();
     }
-    stopped = true;
-    await Promise.all(load);
+    await load.stop();
 
     for (const [address, reader] of readers) {
       const owed = ledger.owed(address);
@@ -67,16 +57,4 @@ describe('SIGKILL under load, embedded', () => {
 async function countOf(reader: ApiClient): Promise<number> {
   const { items } = await reader.get('/api/v1/accounts/me/mailboxes');
   return items.find((mailbox: { role: string }) => mailbox.role === 'inbox').totalEmails;
-}
-
-/** mulberry32: the same kills in each run of one seed. */
-function seeded(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MongoClient } from 'mongodb';
 import { writeMongoUsers } from '../../deploy/rights/mongodb-users.ts';
 import { writeNatsUsers } from '../../deploy/rights/nats-users.ts';
 import { rights } from '../../deploy/rights/table.ts';
@@ -12,7 +13,7 @@ import { type MongoReplicaSet, mongoReplicaSet } from '../backends/mongo.ts';
 import { type NatsServer, natsServer } from '../backends/nats.ts';
 import { freshDatabase } from '../backends/require.ts';
 import { freePorts } from './free-ports.ts';
-import { runCommand } from './run-command.ts';
+import { type CommandResult, runCommand } from './run-command.ts';
 import { type ServiceProcess, serviceProcess } from './service-process.ts';
 import type { System } from './system.ts';
 import { adminPassword, smtpListeners } from './waypost-process.ts';
@@ -30,6 +31,8 @@ export interface ClusterSystem extends System {
   services: Readonly<Record<ServiceName, readonly ClusterCopy[]>>;
   mongo: MongoReplicaSet;
   nats: NatsServer;
+  /** `waypost doctor --verify` over all that is stored, as a user who may read all of it. */
+  verify(): Promise<CommandResult>;
 }
 
 export interface ClusterCopy extends ServiceProcess {
@@ -97,6 +100,14 @@ async function start(
     services: copies,
     mongo: set.mongo,
     nats,
+    verify: async () =>
+      runCommand(process.execPath, ['bin/waypost.js', 'doctor', '--verify', '--json'], {
+        env: {
+          WAYPOST_MONGODB_URL: await readerUrl(set.adminUrl, database),
+          WAYPOST_NATS_URL: nats.url,
+          WAYPOST_DATA_DIR: dataDir,
+        },
+      }),
   };
 }
 
@@ -162,6 +173,18 @@ async function openSet(members: 1 | 3): Promise<OpenSet> {
 async function migrate(env: Readonly<Record<string, string>>): Promise<void> {
   const { code, stdout, stderr } = await runCommand(process.execPath, ['services/cli/main.ts', 'migrate'], { env });
   if (code !== 0) throw new Error(`waypost migrate ended with ${code}:\n${stdout}${stderr}`);
+}
+
+/** Of a user who may read all of `database`, and nothing else. */
+async function readerUrl(adminUrl: string, database: string): Promise<string> {
+  const password = randomBytes(12).toString('hex');
+  const user = `reader-${password.slice(0, 8)}`;
+  await using client = new MongoClient(adminUrl);
+  await client.db(database).command({ createUser: user, pwd: password, roles: ['read'] });
+  return adminUrl
+    .replace(/\/\/[^@]*@/, `//${user}:${password}@`)
+    .replace('/?', `/${database}?`)
+    .replace('authSource=admin', `authSource=${database}`);
 }
 
 async function metricsOf(copy: ClusterCopy): Promise<string> {
