@@ -1,15 +1,15 @@
-import { STATUS_CODES, createServer } from 'node:http';
+import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
 import express from 'express';
 import type { ErrorRequestHandler, RequestHandler, Router } from 'express';
 import type { Registry } from 'prom-client';
 import type { ListenAddress } from '../config/forms.ts';
 import type { Logger } from '../ops/logger.ts';
 import { closeServer, listenOn } from '../runtime/listen.ts';
+import { replyToBrokenRequest } from './broken-request.ts';
 import { connectionLimits, limitConnections } from './connection-limit.ts';
 import { documentRouter } from './document-router.ts';
-import { problem, problemBody } from './problem.ts';
+import { problem } from './problem.ts';
 import type { Problem } from './problem.ts';
 import { replyWithError, replyWithProblem } from './problem-reply.ts';
 import { httpRequestSeconds } from './request-metrics.ts';
@@ -113,27 +113,6 @@ function failed(log: Logger): ErrorRequestHandler {
   return (error: unknown, _request, response, _next) => {
     replyWithError(response, error, log, 'routing');
   };
-}
-
-/** What Node's parser refuses never becomes a request: the answer is written by hand. */
-function replyToBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const body = problemBody(brokenRequest(error.code));
-  const text = JSON.stringify(body);
-  const status = Number(body['status']);
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ncontent-type: application/problem+json\r\n` +
-      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
-  );
-}
-
-function brokenRequest(code: string | undefined): Problem {
-  if (code === 'HPE_HEADER_OVERFLOW') return problem('headersTooLarge');
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return problem('requestTimeout');
-  return problem('malformedRequest');
 }
 
 /** Kept connections would hold the close up: each is told to go with its next answer. */

@@ -2,6 +2,7 @@ import { Agent, type IncomingMessage, type OutgoingHttpHeaders, type ServerRespo
 import { request as startRequest } from 'node:http';
 import { pipeline } from 'node:stream';
 import type { ListenAddress } from '../../libs/config/forms.ts';
+import { replyToBrokenRequest } from '../../libs/http/broken-request.ts';
 import { problem, problemBody } from '../../libs/http/problem.ts';
 import { closeServer, listenOn } from '../../libs/runtime/listen.ts';
 import type { ServiceName } from '../../services/service-names.ts';
@@ -39,8 +40,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     const inTurn = [...copies.slice(from), ...copies.slice(0, from)];
     void forward({ request, response, headers: headersOf(request), services, kept }, inTurn);
   });
-  // A client that resets its connection is no error of ours.
-  server.on('clientError', (_error, socket) => socket.destroy());
+  server.on('clientError', replyToBrokenRequest);
   const address = await listenOn(server, options.listen, { backlog: 4096 });
   return {
     address,
@@ -61,7 +61,8 @@ const prefixes: readonly [prefix: string, service: ServiceName][] = [
 ];
 
 function servicesOf(url: string): readonly ServiceName[] {
-  const path = url.split('?', 1)[0] ?? '';
+  // RFC 9112 §3.2.2: clients may give the whole address.
+  const path = url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] ?? '';
   const found = prefixes.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`));
   return found === undefined ? ['mailbox', 'auth', 'queue'] : [found[1]];
 }
@@ -86,14 +87,20 @@ function forwardTo(exchange: Exchange, { host, port }: ListenAddress): Promise<b
   const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
   return new Promise((resolve) => {
     const { method, url: path } = request;
-    const upstream = startRequest({ host, port, method, path, headers, agent: hasBody ? false : kept });
+    // A body goes only when it is wanted: a service that refuses it closes, and its answer would be lost among what is still being sent.
+    const upstream = startRequest({
+      ...{ host, port, method, path },
+      headers: hasBody ? { ...headers, expect: '100-continue' } : headers,
+      agent: hasBody ? false : kept,
+    });
+    upstream.once('continue', () => request.pipe(upstream));
     const clientGone = (): void => void upstream.destroy();
     response.once('close', clientGone);
     let connected = false;
     upstream.once('socket', (socket) => {
       const send = (): void => {
         connected = true;
-        if (hasBody) request.pipe(upstream);
+        if (hasBody) upstream.flushHeaders();
         else upstream.end();
       };
       if (socket.connecting) socket.once('connect', send);
