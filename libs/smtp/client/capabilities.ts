@@ -24,7 +24,7 @@ export interface Capabilities {
 }
 
 /** RFC 5321 §4.5.3.1.8: a server must take at least 100. */
-export const usualMaxRecipients = 100;
+const usualMaxRecipients = 100;
 
 /** From the reply to EHLO or LHLO. Keywords that aren't known are passed over; of a keyword that comes twice the last counts. */
 export function parseCapabilities(reply: ServerReply): Capabilities {

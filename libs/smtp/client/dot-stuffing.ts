@@ -10,7 +10,7 @@ export class ContentUnfit extends Error {
 }
 
 /** RFC 5321 §4.5.3.1.6, without the CRLF. */
-export const maxLineBytes = 998;
+const maxLineBytes = 998;
 
 /**
  * Makes of a message what goes over the wire after DATA (RFC 5321 §4.5.2): a dot before each dot that begins a line, CRLF.CRLF at the end. The lines of the

@@ -27,7 +27,7 @@ export class SevenBitNeeded extends Error {
 }
 
 /** Whether a message must be made 7-bit for this server (RFC 6152 §3). To be done before signing. */
-export function needsSevenBit(message: Pick<OutgoingMessage, 'eightBit'>, capabilities: Capabilities): boolean {
+function needsSevenBit(message: Pick<OutgoingMessage, 'eightBit'>, capabilities: Capabilities): boolean {
   return message.eightBit && !capabilities.eightBitMime;
 }
 

@@ -4,7 +4,7 @@ import { authority, selfSigned, tlsaData } from '../../../tests/support/smtp-sin
 import { never, openTo, outgoing } from '../../../tests/support/smtp-sink/client-fixture.ts';
 import { type Sink, type SinkScript, startSink } from '../../../tests/support/smtp-sink/sink.ts';
 import { until } from '../../../tests/support/until.ts';
-import { ProtocolFailure, TlsFailed } from './failures.ts';
+import { AuthFailed, ProtocolFailure, SessionRefused, TlsFailed } from './failures.ts';
 import type { TlsPolicy, TlsVerification } from './tls.ts';
 
 const sinks: Sink[] = [];
@@ -18,6 +18,13 @@ async function sinkWith(script: SinkScript): Promise<Sink> {
 
 const own = authority();
 const good = own.issue(['mx.sink.test', '*.wild.test']);
+const deep = own.issue(['a.b.deep.test']);
+const fromElsewhere = authority().issue(['mx.sink.test']);
+/** Of another authority of the same name, sent with the certificate of ours. */
+const forged = {
+  ...fromElsewhere,
+  cert: fromElsewhere.cert.slice(0, fromElsewhere.cert.indexOf('-----BEGIN', 10)) + own.ca,
+};
 const none: TlsVerification = { kind: 'none' };
 const name = (...names: string[]): TlsVerification => ({ kind: 'name', names });
 const tls = (mode: TlsPolicy['mode'], verify: TlsVerification, ca?: string): { tls: TlsPolicy } => ({
@@ -70,6 +77,15 @@ test('an opportunistic check that fails is noted, and the mail goes (MTA-STS in 
   const session = await openTo(sink, tls('opportunistic', name('elsewhere.test'), own.ca));
   assert.equal(session.tls.resultType, 'certificate-host-mismatch');
   await session.quit();
+});
+
+test('what is refused after the handshake is closed like the rest', async () => {
+  const sink = await sinkWith({ ...starttls(good), login: { user: 'u', password: 'p' } });
+  const wrongLogin = openTo(sink, { ...tls('required', none), auth: { user: 'u', password: 'other' } });
+  await assert.rejects(wrongLogin, AuthFailed);
+  sink.script = { ...sink.script, ehlo: ({ secure }) => (secure ? '451 4.3.0 later' : undefined) };
+  await assert.rejects(openTo(sink, tls('opportunistic', none)), SessionRefused);
+  await until('the connections are closed', 2000, () => sink.openConnections === 0);
 });
 
 const broken: [string, SinkScript][] = [
@@ -129,6 +145,8 @@ const wrong: [string, string, { cert: string; key: string }, TlsVerification, st
   ['of an unknown authority', 'certificate-not-trusted', good, name('mx.sink.test'), undefined],
   ['for another name', 'certificate-host-mismatch', good, name('mx2.sink.test'), own.ca],
   ['for a wildcard of one level', 'certificate-host-mismatch', good, name('a.b.wild.test'), own.ca],
+  ['of two levels, for a pattern of one', 'certificate-host-mismatch', deep, name('*.deep.test'), own.ca],
+  ['with an anchor that never signed it', 'validation-failure', forged, dane(2, 0, tlsaData(own.ca, 0)), undefined],
   [
     'not the one of the TLSA record',
     'validation-failure',

@@ -4,7 +4,7 @@ import type { SinkScript } from './script.ts';
 import { type SinkConnection, SinkDialogue, type SinkMessage } from './dialogue.ts';
 
 export type { SinkConnection, SinkMessage } from './dialogue.ts';
-export { type Answer, drop, type Moment, type Scripted, type SinkScript, silence } from './script.ts';
+export { drop, type SinkScript, silence } from './script.ts';
 
 /** A scripted SMTP or LMTP server on loopback. It counts and keeps what it sees. */
 export interface Sink {
