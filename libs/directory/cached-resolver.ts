@@ -10,15 +10,15 @@ export interface CachedResolverOptions extends ResolveOptions {
   bus: Bus;
   clock: Clock;
   metrics: Registry;
-  /** How long an answer is good when no event drops it, ms; default 10,000. */
+  /** How long an answer is good when no event drops it, ms; default 10,000. While the bus is away no event can: then 1,500. */
   ttlMs?: number;
   /** Cap of the cache, in addresses and targets together; default 50,000. */
   maxWeight?: number;
 }
 
 /**
- * Resolves addresses through auth and keeps the answers for a short time: at most 10 s, or until an event says that they may have changed. While auth
- * doesn't answer, the directory in the store is read directly; when that is away too, `resolve` throws what the port throws (StoreUnavailable).
+ * Resolves addresses through auth and keeps the answers for a short time: at most 10 s, or until an event says that they may have changed. So a change is
+ * seen at once; within 2 s while this process knows that the bus is away; and within 10 s when an event was lost otherwise. While auth doesn't answer, the directory in the store is read directly; when that is away too, `resolve` throws what the port throws (StoreUnavailable).
  * Addresses that are asked for at the same time are looked up once.
  */
 export class CachedResolver {
@@ -64,9 +64,14 @@ export class CachedResolver {
   #cached(key: string): Resolution | undefined {
     const cached = this.#cache.get(key);
     if (cached === undefined) return undefined;
-    if (cached.goodUntilMs > this.#options.clock.monotonicMs()) return cached.resolution;
+    if (this.#options.clock.monotonicMs() - cached.keptAtMs < this.#ttlMs()) return cached.resolution;
     this.#forget(key);
     return undefined;
+  }
+
+  #ttlMs(): number {
+    const { bus, ttlMs = defaultTtlMs } = this.#options;
+    return bus.status() === 'up' ? ttlMs : Math.min(ttlMs, ttlWithoutBusMs);
   }
 
   /** One look-up for all keys; each is under way until it ends. */
@@ -114,8 +119,7 @@ export class CachedResolver {
     if (generation !== this.#generation || weightOf(resolution) > maxWeight) return resolution;
     this.#forget(key);
     this.#weigh(weightOf(resolution));
-    const goodUntilMs = this.#options.clock.monotonicMs() + (this.#options.ttlMs ?? defaultTtlMs);
-    this.#cache.set(key, { resolution, goodUntilMs });
+    this.#cache.set(key, { resolution, keptAtMs: this.#options.clock.monotonicMs() });
     for (const oldest of this.#cache.keys()) {
       if (this.#weight <= maxWeight) break;
       this.#forget(oldest);
@@ -157,10 +161,12 @@ export class CachedResolver {
 
 interface Cached {
   resolution: Resolution;
-  goodUntilMs: number;
+  keptAtMs: number;
 }
 
 const defaultTtlMs = 10_000;
+/** The look-up itself takes a moment of the 2 s. */
+const ttlWithoutBusMs = 1_500;
 const defaultMaxWeight = 50_000;
 const requestTimeoutMs = 2_000;
 const busRestMs = 5_000;

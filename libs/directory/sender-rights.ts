@@ -3,8 +3,8 @@ import { BoundedCache } from '../runtime/bounded-cache.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Directory } from '../store/ports/directory.ts';
 
-/** How long an account's addresses are good without asking again. */
-const ttlMs = 5000;
+/** How long an account's addresses are good without asking again: a change holds everywhere within 2 s, and the reading takes a moment. */
+const ttlMs = 1500;
 /** Accounts remembered. */
 const cap = 1000;
 
