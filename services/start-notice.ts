@@ -51,7 +51,7 @@ function commands(
   // The list begins with the id of its newest message.
   const newest = `$(${curl} ${quote(`${messages}?mailbox=inbox&limit=1`)} | sed 's/^{"items":\\[{"id":"\\([^"]*\\)".*/\\1/')`;
   return [
-    'To try it, paste these: send a mail (and give its delivery a second), list the mailbox, read the newest message.',
+    'To try it, paste these: send a mail (and give its delivery two seconds), list the mailbox, read the newest message.',
     '',
     ...(send === undefined ? [] : [send, '']),
     `${curl} ${quote(`${messages}?mailbox=inbox`)}`,
@@ -81,7 +81,7 @@ function sendCommand(
     submissionServer(config, addresses, tls, sender) ??
     (addresses.mx && quote(`smtp://${formatAddress(addresses.mx)}`));
   if (server === undefined) return undefined;
-  return `printf ${quote(mail)} | curl --silent --show-error --crlf ${envelope} --upload-file - ${server} && sleep 1`;
+  return `printf ${quote(mail)} | curl --silent --show-error --crlf ${envelope} --upload-file - ${server} && sleep 2`;
 }
 
 function submissionServer(

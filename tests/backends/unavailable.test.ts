@@ -27,6 +27,13 @@ test('a way that was asked for by name has no substitute', async () => {
   });
 });
 
+test('with WAYPOST_TEST_WAY no other way is taken where there is that one', async (t) => {
+  process.env['WAYPOST_TEST_WAY'] = 'Docker';
+  t.after(() => delete process.env['WAYPOST_TEST_WAY']);
+  await assert.rejects(firstOpenWay('MongoDB', [closed('Docker'), open('mongod')]), BackendUnavailable);
+  assert.equal(await firstOpenWay('MongoDB', [open('mongod')]), 'mongod');
+});
+
 test('a missing backend skips, but in CI or by word it fails', () => {
   assert.equal(isRequired({}), false);
   assert.equal(isRequired({ CI: 'false', WAYPOST_TEST_BACKENDS: 'optional' }), false);
