@@ -47,19 +47,22 @@ test('killed and its data deleted, the server comes back to the same subscriptio
   assert.equal(await one.metric('waypost_bus_stream_ready'), 1);
 });
 
-test('a request under way fails at once when the connection is lost', async (t) => {
+test('a request under way fails at once when the connection is lost, and who works on it is told to stop', async (t) => {
   const nats = await requireNats(t, { process: true });
   if (nats === undefined) return;
   const { bus } = await natsBus(t, { url: nats.url, drainMs: 100 });
   const begun = Promise.withResolvers<void>();
-  bus.respond('auth.token', () => {
+  const told = Promise.withResolvers<void>();
+  bus.respond('auth.token', (_, signal) => {
     begun.resolve();
+    signal.addEventListener('abort', () => told.resolve());
     return new Promise(() => {});
   });
   const asked = assert.rejects(bus.request('auth.token', ask, { timeoutMs: 60_000 }), BusUnavailable);
   await begun.promise;
   await nats.control?.kill();
   await asked;
+  await told.promise;
 });
 
 test('a frozen server is noticed within 10 s, and used again when it goes on', async (t) => {

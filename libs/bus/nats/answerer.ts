@@ -30,15 +30,23 @@ export class Answerer<N extends RequestName> {
     const { name, setAside } = this.#options;
     const id = header(msg, requestIdHeader);
     if (msg.reply === undefined || msg.reply === '') setAside(name, 'a request without a way to reply');
-    else if (this.#running.size >= maxRunning) this.#reply(msg, { unavailable: `too many requests wait for ${name}` });
+    else if (this.#running.size >= maxRunning) this.#reply(msg, this.#options.connection(), { unavailable: `too many requests wait for ${name}` });
     else if (id === undefined || this.#running.has(id)) {
       setAside(name, 'a request without an id of its own');
-      this.#reply(msg, failure(new RequestFailed('badRequest', `${name}: no request id`)));
+      this.#reply(msg, this.#options.connection(), failure(new RequestFailed('badRequest', `${name}: no request id`)));
     } else this.#begin(msg, id);
   }
 
   onCancel(msg: Msg): void {
     this.#running.get(header(msg, requestIdHeader) ?? '')?.abandoned.abort();
+  }
+
+  /**
+   * The connection that the requests came by is lost. Their askers can't be answered over another one (a user may reply only where it was asked, and most have been
+   * told by their own): who works for them stops, or what it takes for them, rows of a pull for one, would wait for nobody.
+   */
+  disconnected(): void {
+    for (const { abandoned } of this.#running.values()) abandoned.abort();
   }
 
   /** Tells the handlers that nobody waits any more. Resolves when those whose askers still waited have ended. */
@@ -50,44 +58,44 @@ export class Answerer<N extends RequestName> {
 
   #begin(msg: Msg, id: string): void {
     const abandoned = new AbortController();
+    const nc = this.#options.connection();
     const timer = setTimeout(() => abandoned.abort(), limitOf(msg));
     abandoned.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-    const done = inTraceOf(msg, () => this.#run(msg, abandoned.signal)).finally(() => {
+    const done = inTraceOf(msg, () => this.#run(msg, nc, abandoned.signal)).finally(() => {
       clearTimeout(timer);
       this.#running.delete(id);
     });
     this.#running.set(id, { abandoned, done });
   }
 
-  async #run(msg: Msg, signal: AbortSignal): Promise<void> {
+  async #run(msg: Msg, nc: NatsConnection | undefined, signal: AbortSignal): Promise<void> {
     const { name, handler } = this.#options;
     const question = checkRequest(name, decodeJson(msg.data));
     if (!question.ok) {
       this.#options.setAside(name, question.problem);
-      this.#reply(msg, failure(new RequestFailed('badRequest', `${name}: ${question.problem}`)));
+      this.#reply(msg, nc, failure(new RequestFailed('badRequest', `${name}: ${question.problem}`)));
       return;
     }
     try {
       const checked = checkReply(name, await handler(question.data, signal));
       if (!checked.ok) throw new RequestFailed('badReply', `${name}: ${checked.problem}`);
-      this.#reply(msg, { reply: checked.data });
+      this.#reply(msg, nc, { reply: checked.data });
     } catch (error) {
-      if (error instanceof RequestFailed) this.#reply(msg, failure(error));
+      if (error instanceof RequestFailed) this.#reply(msg, nc, failure(error));
       // Told to stop: if its asker is still there, another answerer may do it.
-      else if (signal.aborted) this.#reply(msg, { unavailable: `who answered ${name} has stopped` });
+      else if (signal.aborted) this.#reply(msg, nc, { unavailable: `who answered ${name} has stopped` });
       else {
         this.#options.metrics.handlerErrors.inc({ name });
         this.#options.log.error({ err: error, name }, 'a handler of the bus has failed');
-        this.#reply(msg, failure(error));
+        this.#reply(msg, nc, failure(error));
       }
     }
   }
 
-  /** Without a connection there is nobody to tell: the asker has been told by its own. */
-  #reply(msg: Msg, reply: Reply): void {
-    const { name, log } = this.#options;
-    const nc = this.#options.connection();
-    if (nc === undefined || msg.reply === undefined) return;
+  /** Without the connection `nc` that it came by there is nobody to tell. */
+  #reply(msg: Msg, nc: NatsConnection | undefined, reply: Reply): void {
+    const { name, log, connection } = this.#options;
+    if (nc === undefined || nc !== connection() || msg.reply === undefined) return;
     const payload = new TextEncoder().encode(JSON.stringify(reply));
     const mostBytes = (nc.info?.max_payload ?? Number.POSITIVE_INFINITY) - headerBytes;
     try {

@@ -54,6 +54,7 @@ class NatsBus implements Bus {
   readonly #stream: StreamWatch;
   readonly #queues = new Set<{ readonly length: number }>();
   readonly #readers = new Set<{ connected(nc: NatsConnection): Promise<void> }>();
+  readonly #answerers = new Set<{ disconnected(): void }>();
   readonly #open = new Set<Closable>();
   readonly #closing = new AbortController();
   readonly #denied = new Set<string>();
@@ -176,10 +177,12 @@ class NatsBus implements Bus {
         await requests.close();
         await answerer.stop();
         await cancels.close();
+        this.#answerers.delete(answerer);
         this.#open.delete(stopped);
       },
     };
     this.#open.add(stopped);
+    this.#answerers.add(answerer);
     // As in memory: what is under way may end, while new requests go to others.
     return { close: () => requests.close() };
   }
@@ -274,6 +277,7 @@ class NatsBus implements Bus {
     this.#linkMetrics.connected.set(0);
     this.#outbox.disconnected();
     this.#asker.failAll('the connection to NATS is lost');
+    for (const answerer of this.#answerers) answerer.disconnected();
   }
 
   #onDenied(operation: string, subject: string): void {
