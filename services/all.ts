@@ -53,9 +53,12 @@ export async function startWaypost(config: Config, log: Logger, wanted: readonly
 }
 
 async function start(config: Config, log: Logger, wanted: readonly ServiceName[], opened: Closing[]): Promise<Waypost> {
-  const request: OpenRequest = { config, clock: systemClock, log, metrics: createMetrics(), services: wanted, opened };
   let running: readonly Service[] | undefined;
-  const readiness = (): Record<string, Readiness> => readinessOf(wanted, running);
+  let reason = 'starting';
+  const waitsFor = (told: string): void => void (reason = `starting: ${told}`);
+  const base = { config, clock: systemClock, log, metrics: createMetrics() };
+  const request: OpenRequest = { ...base, services: wanted, opened, waitsFor };
+  const readiness = (): Record<string, Readiness> => readinessOf(wanted, running, reason);
   const startOps = () =>
     startIfOn(config.opsListen, opened, (listen) => startOpsServer({ ...request, listen, readiness }));
   // Before the backends of a cluster, which may take their time: a probe sees a process that lives and isn't ready yet. A data directory that is in use
@@ -114,9 +117,10 @@ async function backendsFor(config: Config): Promise<OpenBackends> {
 function readinessOf(
   wanted: readonly ServiceName[],
   running: readonly Service[] | undefined,
+  reason: string,
 ): Record<string, Readiness> {
   if (running !== undefined) return Object.fromEntries(running.map((service) => [service.name, service.readiness()]));
-  const starting: Readiness = { ready: false, degraded: [], reason: 'starting' };
+  const starting: Readiness = { ready: false, degraded: [], reason };
   return Object.fromEntries(wanted.map((name) => [name, starting]));
 }
 

@@ -2,6 +2,7 @@ import { InvalidConfig } from '../libs/config/invalid-config.ts';
 import { type Config, loadConfig } from '../libs/config/load.ts';
 import { createLogger } from '../libs/ops/logger.ts';
 import { crashOnUnhandled, stopOnSignals } from '../libs/runtime/shutdown.ts';
+import type { Waypost } from './all.ts';
 import { type ServiceName, serviceNames } from './service-names.ts';
 import { tellParent } from './start-message.ts';
 
@@ -47,8 +48,13 @@ async function start(services: readonly ServiceName[]): Promise<void> {
   crashOnUnhandled(log);
   // Loaded when the configuration is right: its errors come at once.
   const { startWaypost } = await import('./all.ts');
+  let started: Waypost | undefined;
+  // Also while it starts, which can take long: the first process of a container ends by no signal that it doesn't heed. Nobody has been told that it is
+  // ready, so there is nothing to drain.
+  const stop = async (): Promise<void> => started?.stop(drainMs(config));
+  stopOnSignals({ stop, graceMs: config.gracePeriodMs, log });
   const waypost = await startWaypost(config, log, services);
-  stopOnSignals({ stop: () => waypost.stop(drainMs(config)), graceMs: config.gracePeriodMs, log });
+  started = waypost;
   if (process.send !== undefined) {
     tellParent(waypost);
     return;

@@ -42,4 +42,6 @@ export interface OpenRequest {
   /** Of this process: names it on the bus. */
   services: readonly ServiceName[];
   opened: Closing[];
+  /** Why the start takes long, for people who look at `/readyz`. */
+  waitsFor?(reason: string): void;
 }

@@ -9,7 +9,7 @@ import type { OpenBackends, OpenRequest } from './backends.ts';
 
 /**
  * A cluster: MongoDB and NATS. The parts of a cluster start in any order, so a store that can't be reached is tried again for a while; the bus is
- * needed by no start. What is set up wrong is told at once. Rejects with UnsuitableServer, SchemaTooNew, StoreUnavailable, NatsUnsuitable…
+ * needed by no start. What is set up wrong is told at once. Rejects with UnsuitableServer, SchemaTooNew, StoreUnavailable, BusMisconfigured…
  */
 export const openClusterBackends: OpenBackends = async (request) => {
   const { opened } = request;
@@ -56,6 +56,7 @@ async function openStore(request: OpenRequest): Promise<MongoStore> {
   const { config, clock, log, metrics } = request;
   const { openMongoStore } = await import('../../libs/store/mongo/open.ts');
   const giveUpAtMs = clock.monotonicMs() + storePatienceMs;
+  let told = '';
   for (;;) {
     try {
       return await openMongoStore({
@@ -66,7 +67,11 @@ async function openStore(request: OpenRequest): Promise<MongoStore> {
       });
     } catch (error) {
       if (!(error instanceof StoreUnavailable) || clock.monotonicMs() > giveUpAtMs) throw error;
-      log.warn({ err: error }, 'MongoDB does not answer yet: the start waits for it');
+      const problem = error.message;
+      request.waitsFor?.(problem);
+      // Each problem once, not each try.
+      if (problem !== told) log.warn({ problem }, 'MongoDB can not be used yet: the start waits for it');
+      told = problem;
     }
     await clock.sleep(storePauseMs, new AbortController().signal);
   }

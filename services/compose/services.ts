@@ -9,7 +9,7 @@ import type { Ingress } from '../ingress/main.ts';
 import type { ServiceName } from '../service-names.ts';
 import type { Backends, OpenRequest } from './backends.ts';
 
-export interface Parts extends Omit<OpenRequest, 'opened'> {
+export interface Parts extends Omit<OpenRequest, 'opened' | 'waitsFor'> {
   backends: Backends;
   /** For ingress, which isn't made without. */
   tls: TlsMaterial | undefined;
