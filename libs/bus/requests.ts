@@ -33,10 +33,45 @@ const resolution = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('refused'), reason: z.enum(['external', 'loop', 'tooMany']) }),
 ]);
 
+/** What the connection to a host must be (RFC 3207, 7672, 8461); the words of libs/smtp/client. TLSA data is base64. */
+const tlsPolicy = z.object({
+  mode: z.enum(['never', 'opportunistic', 'required', 'implicit']),
+  verify: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('none') }),
+    z.object({ kind: z.literal('name'), names: z.array(z.string()) }),
+    z.object({
+      kind: z.literal('dane'),
+      names: z.array(z.string()),
+      records: z.array(z.object({ usage: z.int(), selector: z.int(), matchingType: z.int(), data: z.base64() })),
+    }),
+  ]),
+});
+
+/** How a batch for outside goes: it is of one destination, and its hosts are tried in order. */
+const way = z.object({
+  destination: z.string(),
+  protocol: z.enum(['smtp', 'lmtp']),
+  /** The operator's route, as its domain stands in WAYPOST_ROUTES: its login is in the worker's own configuration. Absent: found by DNS. */
+  route: z.string().optional(),
+  hosts: z.array(
+    z.object({
+      name: z.string(),
+      port: z.int(),
+      addresses: z.array(z.string()),
+      /** Whose permit a connection takes, and the configured limits of that group. */
+      group: z.string(),
+      limits: z.object({ connections: z.number(), perConnection: z.number(), perSecond: z.number() }),
+      tls: tlsPolicy,
+    }),
+  ),
+});
+
 /** Rows handed to a worker, all leased under `claim`. Only what the worker needs; it reads bodies from the spool. */
 const batch = z.object({
   claim: z.object({ owner: z.string(), token: z.string() }),
   leaseMs: z.number(),
+  /** Of a batch for outside; [] rows have none. */
+  way: way.optional(),
   rows: z.array(
     z.object({
       id: z.string(),
@@ -51,6 +86,9 @@ const batch = z.object({
       expiresAt: z.number(),
       /** Of the accepted bytes: lets the worker bound what it reads at once. */
       sizeBytes: z.int(),
+      /** Of rows for outside (RFC 3461): when the sender wants to be told, and ORCPT as given. */
+      notify: z.union([z.array(z.enum(['SUCCESS', 'FAILURE', 'DELAY'])), z.literal('NEVER')]).optional(),
+      originalRecipient: z.string().optional(),
     }),
   ),
 });
@@ -100,3 +138,4 @@ export type Identity = z.infer<typeof identity>;
 export type Verified = z.infer<typeof verified>;
 export type Resolution = z.infer<typeof resolution>;
 export type Batch = z.infer<typeof batch>;
+export type Way = z.infer<typeof way>;

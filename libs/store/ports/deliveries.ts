@@ -106,6 +106,8 @@ export interface Outcome {
   id: string;
   claim: Claim;
   at: number;
+  /** With whom it was, for the trace. */
+  with?: { host?: string; address?: string; tls?: string };
   result:
     | { kind: 'delivered'; reply: string }
     | { kind: 'deferred'; reply: string; replyClass: ReplyClass; nextAttemptAt: number }
