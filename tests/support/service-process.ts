@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { servingFlags } from '../../tools/setup/become.mjs';
 import { until } from './until.ts';
 
@@ -78,6 +79,16 @@ export async function readyStatus(opsPort: number): Promise<number | undefined> 
   const answer = await fetch(`http://127.0.0.1:${opsPort}/readyz`).catch(() => undefined);
   await answer?.body?.cancel();
   return answer?.status;
+}
+
+/** What /readyz says; status 0 and nothing while nothing answers. */
+export async function readiness(opsPort: number): Promise<{ status: number; degraded: readonly string[] }> {
+  const answer = await fetch(`http://127.0.0.1:${opsPort}/readyz`).catch(() => undefined);
+  if (answer === undefined) return { status: 0, degraded: [] };
+  return {
+    status: answer.status,
+    degraded: z.object({ degraded: z.array(z.string()) }).parse(await answer.json()).degraded,
+  };
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
