@@ -9,17 +9,17 @@ export interface CommandResult {
   stderr: string;
 }
 
-/** Runs a command to its end; ends it past 30 s. The environment is only what is given, and PATH and HOME. */
+/** Runs a command to its end; ends it past `timeoutMs` (default 30 s). The environment is only what is given, and PATH and HOME. */
 export function runCommand(
   command: string,
   args: readonly string[],
-  options: { env?: Readonly<Record<string, string>>; cwd?: string } = {},
+  options: { env?: Readonly<Record<string, string>>; cwd?: string; timeoutMs?: number } = {},
 ): Promise<CommandResult> {
   const child = spawn(command, args, {
     cwd: options.cwd ?? projectRoot,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
+    timeout: options.timeoutMs ?? 30_000,
   });
   let stdout = '';
   let stderr = '';

@@ -75,7 +75,9 @@ function unreachable(error: MongoServerSelectionError, tls: boolean): Error {
       cause,
     );
   }
-  if (/ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|timed out/.test(all)) {
+  // Of one that takes the connection and says nothing there is no error yet when the wait ends.
+  const silent = servers.length > 0 && servers.every(({ type, error: why }) => type === 'Unknown' && why === null);
+  if (silent || /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|timed out/.test(all)) {
     return new StoreUnavailable(
       `nothing answers at the address of MongoDB (${hosts}): check that it runs, the port, and what lies between`,
       cause,
