@@ -60,6 +60,11 @@ async function putUnderLoad(cluster: ClusterSystem, seed: number): Promise<Loade
     ledger,
     load,
     readers,
+    async dispose() {
+      const stopped = load.stop();
+      await cluster.dispose();
+      await stopped;
+    },
     async accepts(more, limitMs = 60_000) {
       const enough = ledger.acknowledgedCount + more;
       await until(`${more} more messages are accepted`, limitMs, () => ledger.acknowledgedCount >= enough);
