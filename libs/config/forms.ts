@@ -2,6 +2,8 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { isIP } from 'node:net';
 import { minPasswordLength, newPassword } from '../directory/password-policy.ts';
+import { normaliseDomain } from '../mail/address/domain.ts';
+import { parseAddress } from '../mail/address/mailbox-address.ts';
 
 /** The forms that values of the environment have: each reads text, and says in words what it expects. */
 export interface Form<T> {
@@ -17,14 +19,23 @@ export interface ListenAddress {
 }
 
 export interface Route {
-  /** A-label domain in lower case, or `*`. */
+  /** Of recipients: A-label domain in lower case, or `*`. */
   domain: string;
+  /** Only mail of this sender: the key of an address, or an A-label domain; `domain` is `*` then. */
+  sender: string | undefined;
   scheme: 'smtp' | 'smtps' | 'lmtp';
   host: string;
   port: number;
   username: string | undefined;
   password: string | undefined;
+  /** Undefined: what the scheme and the login suggest. */
+  tls: RouteTls | undefined;
 }
+
+/** Plain text, STARTTLS where it is offered, TLS with any certificate, TLS with a valid certificate for the host's name. */
+export type RouteTls = (typeof routeTls)[number];
+
+const routeTls = ['never', 'opportunistic', 'required', 'verified'] as const;
 
 export const text = (expected: string, pattern = /^.{1,4096}$/s) =>
   form(expected, (value) => (pattern.test(value) ? value : undefined));
@@ -91,7 +102,8 @@ export const url = (schemes: readonly string[]) =>
   );
 
 export const routes = form(
-  'domain=smtp://[user:pass@]host:port, also smtps: and lmtp:, * for all; comma-separated',
+  'domain=smtp://[user:pass@]host:port, also smtps: and lmtp:, * for all, from:sender=… for mail of an address or domain, ' +
+    'at the end ?tls=never, opportunistic, required or verified; comma-separated',
   (value) => list(value, 1000, route),
 );
 
@@ -142,16 +154,30 @@ function hostAndPort(value: string, options: { emptyHost: boolean }): ListenAddr
 }
 
 function route(item: string): Route | undefined {
-  const [, domain, scheme, target] = /^([^=]+)=(smtp|smtps|lmtp):\/\/(.+)$/.exec(item) ?? [];
-  if (domain === undefined || target === undefined) return undefined;
+  const [, subject, scheme, target, tls] = /^([^=]+)=(smtp|smtps|lmtp):\/\/(.+?)(?:\?tls=([a-z]+))?$/.exec(item) ?? [];
+  if (subject === undefined || target === undefined) return undefined;
   const at = target.lastIndexOf('@');
   const address = hostAndPort(target.slice(at + 1), { emptyHost: false });
   const user = at === -1 ? undefined : /^([^:]+):(.+)$/.exec(target.slice(0, at));
-  if (address === undefined || user === null || (domain !== '*' && !hostName.schema.safeParse(domain).success))
-    return undefined;
-  const credentials = { username: decode(user?.[1]), password: decode(user?.[2]) };
+  const whose = routeSubject(subject);
   const named = routeSchemes.find((candidate) => candidate === scheme);
-  return named === undefined ? undefined : { domain: domain.toLowerCase(), scheme: named, ...address, ...credentials };
+  const wantedTls = routeTls.find((candidate) => candidate === tls);
+  if (address === undefined || user === null || whose === undefined || named === undefined) return undefined;
+  // TLS from the first octet can't be left away.
+  const refusedTls = named === 'smtps' && (wantedTls === 'never' || wantedTls === 'opportunistic');
+  if ((tls !== undefined && wantedTls === undefined) || refusedTls) return undefined;
+  const credentials = { username: decode(user?.[1]), password: decode(user?.[2]) };
+  return { ...whose, scheme: named, ...address, ...credentials, tls: wantedTls };
+}
+
+function routeSubject(text: string): { domain: string; sender: string | undefined } | undefined {
+  const [, from] = /^from:(.+)$/.exec(text) ?? [];
+  if (from !== undefined) {
+    const sender = from.includes('@') ? parseAddress(from)?.key : normaliseDomain(from);
+    return sender === undefined ? undefined : { domain: '*', sender };
+  }
+  const domain = text === '*' ? text : normaliseDomain(text);
+  return domain === undefined ? undefined : { domain, sender: undefined };
 }
 
 const routeSchemes = ['smtp', 'smtps', 'lmtp'] as const;

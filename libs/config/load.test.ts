@@ -37,7 +37,8 @@ test('values are read in every form that the documentation names', () => {
     WAYPOST_MX_LISTEN: ':25',
     WAYPOST_RETRY_SCHEDULE: '500s, 30m,2h',
     WAYPOST_TRUSTED_NETWORKS: '10.0.0.0/8,2001:db8::/32,192.0.2.7',
-    WAYPOST_ROUTES: 'Example.Org=smtps://u%40x:p%3Aw@10.0.0.1:465,*=lmtp://[2001:db8::1]:24',
+    WAYPOST_ROUTES:
+      'Example.Org=smtps://u%40x:p%3Aw@10.0.0.1:465,*=lmtp://[2001:db8::1]:24,from:Ann@Bücher.example=smtp://r.test:25?tls=verified',
     WAYPOST_DNS_SERVERS: '192.0.2.1,192.0.2.2:5353,2001:db8::53',
     WAYPOST_TEST_ANYTHING: 'is ignored',
     WAYPOST_LOG_LEVEL: '',
@@ -47,8 +48,36 @@ test('values are read in every form that the documentation names', () => {
   assert.deepEqual(config.retryScheduleMs, [500_000, 1_800_000, 7_200_000]);
   assert.deepEqual(config.trustedNetworks, ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7/32']);
   assert.deepEqual(config.routes, [
-    { domain: 'example.org', scheme: 'smtps', host: '10.0.0.1', port: 465, username: 'u@x', password: 'p:w' },
-    { domain: '*', scheme: 'lmtp', host: '2001:db8::1', port: 24, username: undefined, password: undefined },
+    {
+      domain: 'example.org',
+      sender: undefined,
+      tls: undefined,
+      scheme: 'smtps',
+      host: '10.0.0.1',
+      port: 465,
+      username: 'u@x',
+      password: 'p:w',
+    },
+    {
+      domain: '*',
+      sender: undefined,
+      tls: undefined,
+      scheme: 'lmtp',
+      host: '2001:db8::1',
+      port: 24,
+      username: undefined,
+      password: undefined,
+    },
+    {
+      domain: '*',
+      sender: 'ann@xn--bcher-kva.example',
+      tls: 'verified',
+      scheme: 'smtp',
+      host: 'r.test',
+      port: 25,
+      username: undefined,
+      password: undefined,
+    },
   ]);
   assert.deepEqual(config.dnsServers, [
     { host: '192.0.2.1', port: 53 },
@@ -119,6 +148,9 @@ const wrong: readonly [Record<string, string>, RegExp][] = [
   [{ WAYPOST_PROXY_PROTOCOL_NETWORKS: '10.0.0.1,,10.0.0.2' }, /WAYPOST_PROXY_PROTOCOL_NETWORKS/],
   [{ WAYPOST_ROUTES: 'example.org=smtp://user:tell-nobody@host' }, /WAYPOST_ROUTES: the value \(not shown\)/],
   [{ WAYPOST_ROUTES: 'example.org=http://10.0.0.1:25' }, /WAYPOST_ROUTES/],
+  [{ WAYPOST_ROUTES: 'example.org=smtp://10.0.0.1:25?tls=maybe' }, /WAYPOST_ROUTES/],
+  [{ WAYPOST_ROUTES: 'example.org=smtps://10.0.0.1:465?tls=never' }, /WAYPOST_ROUTES/],
+  [{ WAYPOST_ROUTES: 'from:a b=smtp://10.0.0.1:25' }, /WAYPOST_ROUTES/],
   [{ WAYPOST_DNS_SERVERS: 'dns.example' }, /WAYPOST_DNS_SERVERS/],
   [{ WAYPOST_RETRY_SCHEDULE: '30' }, /WAYPOST_RETRY_SCHEDULE.*such as/],
   [{ WAYPOST_RETRY_SCHEDULE: '30m,0s' }, /WAYPOST_RETRY_SCHEDULE/],

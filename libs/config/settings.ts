@@ -218,7 +218,28 @@ export const configSchema = z.object({
     'false',
     'Deliver to MX hosts with loopback or private addresses.',
   ),
+  allowAddressLiterals: setting(
+    'Delivery',
+    'WAYPOST_ALLOW_ADDRESS_LITERALS',
+    bool,
+    'false',
+    'Deliver to domains that are an IP address in brackets.',
+  ),
+  ipPreference: setting(
+    'Delivery',
+    'WAYPOST_IP_PREFERENCE',
+    oneOf(['auto', 'ipv4-first', 'ipv6-first', 'ipv4-only', 'ipv6-only']),
+    'auto',
+    'Which addresses of a mail host are tried, in which order; auto: in turn, IPv6 first where this machine has it, else last.',
+  ),
   dnsServers: optional('Delivery', 'WAYPOST_DNS_SERVERS', servers, 'Name servers to ask.', 'the system’s'),
+  dnsTrustAd: setting(
+    'Delivery',
+    'WAYPOST_DNS_TRUST_AD',
+    bool,
+    'false',
+    'Believe name servers off loopback that an answer is validated with DNSSEC (DANE needs it). Only where nobody can write on the way to them; `options trust-ad` in resolv.conf says the same.',
+  ),
   retryScheduleMs: setting(
     'Delivery',
     'WAYPOST_RETRY_SCHEDULE',

@@ -9,9 +9,9 @@ export interface DnsMetrics {
 
 /** What is asked at each scrape. */
 export interface DnsGauges {
-  entries(): number;
-  bytes(): number;
-  underway(): number;
+  entries: () => number;
+  bytes: () => number;
+  underway: () => number;
 }
 
 /** Once for each registry. */

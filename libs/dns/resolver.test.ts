@@ -15,7 +15,7 @@ interface Setup {
   dns: Resolver;
   metrics: Registry;
   /** Lets time pass for the cache. */
-  pass(ms: number): void;
+  pass: (ms: number) => void;
 }
 
 async function setup(zones: Zones, more: Partial<DnsOptions> & { server?: DnsServerOptions } = {}): Promise<Setup> {
