@@ -21,7 +21,7 @@ import type { Directory } from '../../libs/store/ports/directory.ts';
 import type { Mailboxes } from '../../libs/store/ports/mailboxes.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
 import { createAnnouncer } from './announcer.ts';
-import { ByteBudget } from './delivery/byte-budget.ts';
+import { ByteBudget } from '../../libs/runtime/byte-budget.ts';
 import { deliveryLimits } from './delivery/limits.ts';
 import { Settlement } from './delivery/settlement.ts';
 import { StateTokens } from './delivery/state-tokens.ts';

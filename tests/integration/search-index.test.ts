@@ -3,7 +3,7 @@ import test from 'node:test';
 import { Registry } from 'prom-client';
 import { ParsePoolFullError } from '../../libs/mail/parse-pool/job-queue.ts';
 import type { ParsePool } from '../../libs/mail/parse-pool/parse-pool.ts';
-import { ByteBudget } from '../../services/mailbox/delivery/byte-budget.ts';
+import { ByteBudget } from '../../libs/runtime/byte-budget.ts';
 import { Indexer } from '../../services/mailbox/indexer/indexer.ts';
 import { mailboxMetrics } from '../../services/mailbox/metrics.ts';
 import { until } from '../support/until.ts';

@@ -9,7 +9,7 @@ import { ParsePool } from '../../libs/mail/parse-pool/parse-pool.ts';
 import { createLogger } from '../../libs/ops/logger.ts';
 import { systemClock } from '../../libs/runtime/clock.ts';
 import { type MongoStore, openMongoStore } from '../../libs/store/mongo/open.ts';
-import { ByteBudget } from '../../services/mailbox/delivery/byte-budget.ts';
+import { ByteBudget } from '../../libs/runtime/byte-budget.ts';
 import { Indexer } from '../../services/mailbox/indexer/indexer.ts';
 import { mailboxMetrics } from '../../services/mailbox/metrics.ts';
 import { freshDatabase, requireMongo } from '../backends/require.ts';

@@ -1,14 +1,12 @@
 import type { Batch } from '../../../libs/bus/requests.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
-import type { Claim } from '../../../libs/delivery/row.ts';
+import { type BatchRow, claimOf } from '../../../libs/delivery/worker/claim-of.ts';
 import type { Deliveries } from '../../../libs/store/ports/deliveries.ts';
 import type { LocalDelivery, Mailboxes } from '../../../libs/store/ports/mailboxes.ts';
 import type { MailboxMetrics } from '../metrics.ts';
 import { deliverSplitting } from './deliver-splitting.ts';
 import { type ReadListingsDeps, type ReadMessage, readListings } from './read-listings.ts';
 import type { BatchEnd, RowEnd, Settlement } from './settlement.ts';
-
-export type BatchRow = Batch['rows'][number];
 
 export interface DeliverBatchDeps extends ReadListingsDeps {
   mailboxes: Mailboxes;
@@ -70,12 +68,6 @@ function localDelivery(row: BatchRow, batch: Batch, message: ReadMessage, now: n
     summary: message.listing.summary,
   };
 }
-
-export const claimOf = (row: BatchRow, { claim }: Batch): Claim => ({
-  owner: claim.owner,
-  epoch: row.epoch,
-  token: claim.token,
-});
 
 function unreadable(message: ReadMessage | Error | undefined): RowEnd {
   return { answer: 'poisoned', error: message instanceof Error ? message : new Error('the row is no local delivery') };

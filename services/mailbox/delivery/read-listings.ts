@@ -5,7 +5,7 @@ import type { ParsePool } from '../../../libs/mail/parse-pool/parse-pool.ts';
 import { rawPrefixBytes } from '../../../libs/mail/trace.ts';
 import type { Spool, SpooledMessage } from '../../../libs/store/ports/spool.ts';
 import { isStoreTrouble } from '../../../libs/store/errors.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { ByteBudget } from '../../../libs/runtime/byte-budget.ts';
 import { deliveryLimits } from './limits.ts';
 import { readForParsing } from './read-body.ts';
 

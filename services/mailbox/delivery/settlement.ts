@@ -2,14 +2,14 @@ import type { Batch } from '../../../libs/bus/requests.ts';
 import type { Bus } from '../../../libs/bus/port.ts';
 import { nextAttemptAt } from '../../../libs/delivery/schedule.ts';
 import { tellCancelled } from '../../../libs/delivery/tell-cancelled.ts';
+import { type BatchRow, claimOf } from '../../../libs/delivery/worker/claim-of.ts';
+import { handBack } from '../../../libs/delivery/worker/hand-back.ts';
 import type { Listing } from '../../../libs/mail/parse-pool/listing.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
 import type { Deliveries, Outcome } from '../../../libs/store/ports/deliveries.ts';
 import type { LocalAnswer } from '../../../libs/store/ports/mailboxes.ts';
 import type { MailboxMetrics } from '../metrics.ts';
-import { type BatchRow, claimOf } from './deliver-batch.ts';
-import { handBack } from './hand-back.ts';
 import type { SplitAnswer } from './deliver-splitting.ts';
 import type { StateTokens } from './state-tokens.ts';
 

@@ -7,7 +7,7 @@ import type { Clock } from '../../../libs/runtime/clock.ts';
 import { Periodic } from '../../../libs/runtime/periodic.ts';
 import { isStoreTrouble, NotFound } from '../../../libs/store/errors.ts';
 import type { Mailboxes, SearchEntry } from '../../../libs/store/ports/mailboxes.ts';
-import type { ByteBudget } from '../delivery/byte-budget.ts';
+import type { ByteBudget } from '../../../libs/runtime/byte-budget.ts';
 import { readForParsing } from '../delivery/read-body.ts';
 import type { MailboxMetrics } from '../metrics.ts';
 import { IndexQueue } from './index-queue.ts';

@@ -1,10 +1,10 @@
-import type { Bus } from '../../../libs/bus/port.ts';
-import type { Batch } from '../../../libs/bus/requests.ts';
-import { tellCancelled } from '../../../libs/delivery/tell-cancelled.ts';
-import type { Logger } from '../../../libs/ops/logger.ts';
-import type { Clock } from '../../../libs/runtime/clock.ts';
-import type { Deliveries } from '../../../libs/store/ports/deliveries.ts';
-import { claimOf } from './deliver-batch.ts';
+import type { Bus } from '../../bus/port.ts';
+import type { Batch } from '../../bus/requests.ts';
+import type { Logger } from '../../ops/logger.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Deliveries } from '../../store/ports/deliveries.ts';
+import { tellCancelled } from '../tell-cancelled.ts';
+import { claimOf } from './claim-of.ts';
 
 /**
  * Gives back the rows of a batch that is given up, unattempted, so that another worker has them at once. Those that have ended stay as they are; what
@@ -26,8 +26,8 @@ export async function handBack(
     }
     bus.wake('queue.settled', { owner, token });
     bus.wake('queue.rows', { partitions: [...new Set(batch.rows.map(({ partition }) => partition))] });
-    log.info({ rows: batch.rows.length }, 'a batch of local deliveries was handed back');
+    log.info({ rows: batch.rows.length }, 'deliveries were handed back');
   } catch (err) {
-    log.warn({ err }, 'a batch of local deliveries could not be handed back: it comes again when its lease ends');
+    log.warn({ err }, 'deliveries could not be handed back: they come again when their lease ends');
   }
 }

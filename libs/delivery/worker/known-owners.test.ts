@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { systemClock } from '../../../libs/runtime/clock.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import { KnownOwners } from './known-owners.ts';
 
 test('an owner that has not answered is asked by nobody else, and the others are', async () => {

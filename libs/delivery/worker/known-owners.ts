@@ -1,5 +1,5 @@
-import type { Clock } from '../../../libs/runtime/clock.ts';
-import { deliveryLimits } from './limits.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { pullLimits } from './pull-limits.ts';
 
 /** The queue owners that a worker has heard of, and which of them may have rows. */
 export class KnownOwners {
@@ -20,7 +20,7 @@ export class KnownOwners {
 
   /** The owner says that it has rows, or has just given some. */
   heard(owner: string): void {
-    if (!this.#heardAt.has(owner) && this.#heardAt.size >= deliveryLimits.owners) return;
+    if (!this.#heardAt.has(owner) && this.#heardAt.size >= pullLimits.owners) return;
     this.#heardAt.set(owner, this.#clock.monotonicMs());
     if (this.#isPaused(owner)) return;
     this.#ready.add(owner);
@@ -52,7 +52,7 @@ export class KnownOwners {
     if (this.#closed || [...this.#ready].some((owner) => !this.#asked.has(owner))) return;
     const arrival = new AbortController();
     this.#waiting.add(arrival);
-    await this.#clock.sleep(deliveryLimits.idlePollMs, arrival.signal);
+    await this.#clock.sleep(pullLimits.idlePollMs, arrival.signal);
     this.#waiting.delete(arrival);
     if (arrival.signal.aborted) return;
     for (const owner of this.#heardAt.keys()) if (!this.#isPaused(owner)) this.#ready.add(owner);
@@ -67,7 +67,7 @@ export class KnownOwners {
   /** It didn't answer: forgotten when it has been silent for long. */
   silent(owner: string): void {
     const heardAt = this.#heardAt.get(owner);
-    if (heardAt === undefined || this.#clock.monotonicMs() - heardAt < deliveryLimits.ownerSilenceMs) return;
+    if (heardAt === undefined || this.#clock.monotonicMs() - heardAt < pullLimits.ownerSilenceMs) return;
     this.forget(owner);
   }
 
@@ -81,7 +81,7 @@ export class KnownOwners {
   /** It could not claim, of which the others are not to suffer: it is asked again a little later. */
   failed(owner: string): void {
     this.#ready.delete(owner);
-    if (this.#heardAt.has(owner)) this.#pausedUntil.set(owner, this.#clock.monotonicMs() + deliveryLimits.ownerPauseMs);
+    if (this.#heardAt.has(owner)) this.#pausedUntil.set(owner, this.#clock.monotonicMs() + pullLimits.ownerPauseMs);
   }
 
   #isPaused(owner: string): boolean {
