@@ -13,41 +13,62 @@ export interface FirstAccount {
 }
 
 /**
- * The first start: the domain, the sample accounts, the administrator; [] at every later one. The administrator comes last and marks the end: a first
- * start that was cut short is done again, and samples that it has made get new passwords, for nobody has seen theirs.
+ * The first start: the domain, the sample accounts, the administrator; [] at every later one, and for all copies of auth but the one that makes them. The
+ * administrator comes last and marks the end: a first start that was cut short is done again.
  */
 export async function ensureFirstAccounts(context: AuthContext): Promise<readonly FirstAccount[]> {
-  const { domain, sampleAccounts, adminPassword } = context.config;
+  const { domain } = context.config;
   const adminKey = `admin@${domain}`;
   const found = await context.directory.lookup({ keys: [adminKey], domains: [domain] });
   if (found.entries.has(adminKey) || (await context.directory.administrators(1)).length > 0) return [];
-  const isOurs = !found.domains.has(domain) && (await addedFirst(context, domain));
-  if (!isOurs && (await anotherCopyMadeThem(context))) return [];
-
-  const made: FirstAccount[] = [];
-  for (const [name, displayName] of sampleAccounts ? samples : []) {
-    const address = `${name}@${domain}`;
-    const password = generatedPassword();
-    await makeOrReset(context, { address, displayName, password });
-    made.push({ address, password, admin: false, given: false });
+  let isOurs = !found.domains.has(domain) && (await addedFirst(context, domain));
+  for (;;) {
+    if (!isOurs && (await anotherCopyMadeThem(context))) return [];
+    const made = await makeAccounts(context);
+    if (made !== undefined) return made;
+    isOurs = false;
   }
-  const password = adminPassword ?? generatedPassword();
-  await createAccount(context, { address: adminKey, displayName: 'Administrator', password, admin: true });
-  return [{ address: adminKey, password, admin: true, given: adminPassword !== undefined }, ...made];
 }
 
-const samples = [
-  ['alice', 'Alice'],
-  ['bob', 'Bob'],
-] as const;
+type NewFirstAccount = FirstAccount & { displayName: string };
 
-async function makeOrReset(
-  context: AuthContext,
-  account: { address: string; displayName: string; password: string },
-): Promise<void> {
-  const entry = (await context.directory.lookup({ keys: [account.address], domains: [] })).entries.get(account.address);
-  if (entry?.kind === 'account') await updateAccount(context, entry.account.id, { password: account.password });
-  else await createAccount(context, account);
+function firstAccounts({ domain, sampleAccounts, adminPassword }: AuthContext['config']): NewFirstAccount[] {
+  const made = (name: string, displayName: string): NewFirstAccount => ({
+    address: `${name}@${domain}`,
+    displayName,
+    password: generatedPassword(),
+    admin: false,
+    given: false,
+  });
+  const admin = { ...made('admin', 'Administrator'), admin: true };
+  const withPassword = adminPassword === undefined ? admin : { ...admin, password: adminPassword, given: true };
+  return [...(sampleAccounts ? [made('alice', 'Alice'), made('bob', 'Bob')] : []), withPassword];
+}
+
+/**
+ * Of copies that do this at the same time the one that makes the first missing account goes on, and gives those that were there new passwords, for nobody has seen
+ * theirs. Undefined for the others.
+ */
+async function makeAccounts(context: AuthContext): Promise<FirstAccount[] | undefined> {
+  const all = firstAccounts(context.config);
+  const { entries } = await context.directory.lookup({ keys: all.map(({ address }) => address), domains: [] });
+  // An alias of that name is somebody's will.
+  const wanted = all.filter(({ address }) => entries.get(address)?.kind !== 'alias');
+  const [first, ...rest] = wanted.filter(({ address }) => !entries.has(address));
+  if (first === undefined) return [];
+  try {
+    await createAccount(context, first);
+    for (const { address, password } of wanted) {
+      const entry = entries.get(address);
+      if (entry?.kind === 'account') await updateAccount(context, entry.account.id, { password });
+    }
+    for (const account of rest) await createAccount(context, account);
+  } catch (error) {
+    if (error instanceof AlreadyExists) return undefined;
+    throw error;
+  }
+  const shown = wanted.map(({ displayName: _, ...account }) => account);
+  return shown.toSorted((one, other) => Number(other.admin) - Number(one.admin));
 }
 
 /** Of several copies that start at the same time one adds the domain, and the accounts are for that one to make. */

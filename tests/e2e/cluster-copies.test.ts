@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { MongoClient } from 'mongodb';
 import { mongoForFile } from '../backends/require.ts';
 import { type ApiClient, apiClient, createAccount } from '../support/api-client.ts';
 import { type ClusterSystem, startCluster } from '../support/cluster.ts';
@@ -280,5 +283,24 @@ describe('two copies of each service', { skip }, () => {
       await changed(second, 'DELETE', `/api/v1/tokens/${id}`);
     });
     await nats.start();
+  });
+
+  it('that find a first start which was cut short end it together: one tells the passwords, and they are good', async () => {
+    const copies = cluster.services.auth;
+    await Promise.all(copies.map((copy) => copy.kill()));
+    const url = readFileSync(join(dirname(cluster.dataDir), 'rights', 'auth.mongodb-url'), 'utf8').trim();
+    await using client = new MongoClient(url);
+    // The domain is there.
+    for (const name of ['accounts', 'addresses', 'credentials']) await client.db().collection(name).deleteMany({});
+    const before = copies.map((copy) => copy.stdout().length);
+    await Promise.all(copies.map((copy) => copy.start()));
+    const printed = copies.map((copy, n) => copy.stdout().slice(before[n]));
+    const told = printed.filter((text) => text.includes('the first start'));
+    assert.equal(told.length, 1);
+    const passwords = printedAccounts(told.join(''));
+    for (const name of ['alice@example.test', 'bob@example.test']) {
+      await apiClient(cluster.api, { address: name, password: passwords.get(name) ?? '' }).get(`${mine}/mailboxes`);
+    }
+    assert.equal((await admin.get('/api/v1/accounts')).items.length, 3);
   });
 });
