@@ -67,23 +67,19 @@ export class RelaxedBodyHash {
     this.#append(octet);
   }
 
-  /** All up to the next white space or CR; returns where that is. */
+  /** All from here that stays as it is: most of a usual body at once. Returns where it ends. */
   #putRun(piece: Uint8Array, start: number): number {
     this.#settle();
-    if (this.#used + runBytes > outBytes) this.#flush();
-    const out = this.#out;
-    const end = Math.min(piece.length, start + runBytes);
-    let used = this.#used;
-    let at = start;
-    while (at < end) {
-      const octet = piece[at] ?? 0;
-      if (octet === SP || octet === CR || octet === TAB) break;
-      out[used] = octet;
-      used += 1;
-      at += 1;
+    const end = endOfRun(piece, start);
+    const length = end - start;
+    if (this.#used + length > outBytes) this.#flush();
+    if (length > outBytes) {
+      this.#hash.update(piece.subarray(start, end));
+    } else {
+      this.#out.set(piece.subarray(start, end), this.#used);
+      this.#used += length;
     }
-    this.#used = used;
-    return at;
+    return end;
   }
 
   #append(...octets: readonly number[]): void {
@@ -106,4 +102,24 @@ const CR = 0x0d;
 const SP = 0x20;
 
 const outBytes = 64 * 1024;
-const runBytes = 1024;
+
+/** A single space or line end between two other characters is part of what stays. */
+function endOfRun(piece: Uint8Array, start: number): number {
+  const { length } = piece;
+  let at = start;
+  while (at < length) {
+    const octet = piece[at] ?? 0;
+    if (octet > SP || !isWhite(octet)) {
+      at += 1;
+      continue;
+    }
+    const next = octet === CR && piece[at + 1] === LF ? at + 2 : at + 1;
+    // A tab becomes a space, and a CR alone is looked at with what follows it.
+    if (octet === TAB || (octet === CR && next === at + 1)) return at;
+    if (next >= length || isWhite(piece[next] ?? SP)) return at;
+    at = next;
+  }
+  return length;
+}
+
+const isWhite = (octet: number): boolean => octet === SP || octet === CR || octet === TAB;
