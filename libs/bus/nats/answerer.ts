@@ -30,7 +30,8 @@ export class Answerer<N extends RequestName> {
     const { name, setAside } = this.#options;
     const id = header(msg, requestIdHeader);
     if (msg.reply === undefined || msg.reply === '') setAside(name, 'a request without a way to reply');
-    else if (this.#running.size >= maxRunning) this.#reply(msg, this.#options.connection(), { unavailable: `too many requests wait for ${name}` });
+    else if (this.#running.size >= maxRunning)
+      this.#reply(msg, this.#options.connection(), { unavailable: `too many requests wait for ${name}` });
     else if (id === undefined || this.#running.has(id)) {
       setAside(name, 'a request without an id of its own');
       this.#reply(msg, this.#options.connection(), failure(new RequestFailed('badRequest', `${name}: no request id`)));
