@@ -53,12 +53,11 @@ export async function startWaypost(config: Config, log: Logger, wanted: readonly
 }
 
 async function start(config: Config, log: Logger, wanted: readonly ServiceName[], opened: Closing[]): Promise<Waypost> {
-  let running: readonly Service[] | undefined;
-  let reason = 'starting';
-  const waitsFor = (told: string): void => void (reason = `starting: ${told}`);
+  const progress: Progress = { reason: 'starting' };
+  const waitsFor = (told: string): void => void (progress.reason = `starting: ${told}`);
   const base = { config, clock: systemClock, log, metrics: createMetrics() };
   const request: OpenRequest = { ...base, services: wanted, opened, waitsFor };
-  const readiness = (): Record<string, Readiness> => readinessOf(wanted, running, reason);
+  const readiness = (): Record<string, Readiness> => readinessOf(wanted, progress);
   const startOps = () =>
     startIfOn(config.opsListen, opened, (listen) => startOpsServer({ ...request, listen, readiness }));
   // Before the backends of a cluster, which may take their time: a probe sees a process that lives and isn't ready yet. A data directory that is in use
@@ -83,7 +82,7 @@ async function start(config: Config, log: Logger, wanted: readonly ServiceName[]
   const { ingress } = services;
   if (ingress !== undefined) await startService(ingress, edge);
   // Not before all of it answers: who sees it ready sends requests.
-  running = services.all;
+  progress.running = services.all;
   return {
     addresses: { http: http?.address, ops: ops?.address, ...smtpAddresses(ingress) },
     firstAccounts,
@@ -114,11 +113,14 @@ async function backendsFor(config: Config): Promise<OpenBackends> {
   return (await import('./compose/cluster-backends.ts')).openClusterBackends;
 }
 
-function readinessOf(
-  wanted: readonly ServiceName[],
-  running: readonly Service[] | undefined,
-  reason: string,
-): Record<string, Readiness> {
+interface Progress {
+  /** Why it isn't ready yet. */
+  reason: string;
+  /** When it is. */
+  running?: readonly Service[];
+}
+
+function readinessOf(wanted: readonly ServiceName[], { running, reason }: Progress): Record<string, Readiness> {
   if (running !== undefined) return Object.fromEntries(running.map((service) => [service.name, service.readiness()]));
   const starting: Readiness = { ready: false, degraded: [], reason };
   return Object.fromEntries(wanted.map((name) => [name, starting]));

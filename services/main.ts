@@ -48,13 +48,13 @@ async function start(services: readonly ServiceName[]): Promise<void> {
   crashOnUnhandled(log);
   // Loaded when the configuration is right: its errors come at once.
   const { startWaypost } = await import('./all.ts');
-  let started: Waypost | undefined;
+  const running: { waypost?: Waypost } = {};
   // Also while it starts, which can take long: the first process of a container ends by no signal that it doesn't heed. Nobody has been told that it is
   // ready, so there is nothing to drain.
-  const stop = async (): Promise<void> => started?.stop(drainMs(config));
+  const stop = async (): Promise<void> => running.waypost?.stop(drainMs(config));
   stopOnSignals({ stop, graceMs: config.gracePeriodMs, log });
   const waypost = await startWaypost(config, log, services);
-  started = waypost;
+  running.waypost = waypost;
   if (process.send !== undefined) {
     tellParent(waypost);
     return;
