@@ -163,7 +163,7 @@ function compose(deps: QueueDeps) {
     minGapMs = 0,
   ): Periodic => new Periodic({ name, intervalMs, minGapMs, clock, log, task });
 
-  const sweeps = periodic('queue sweep', config.sweepIntervalMs, (signal) => sweep.run(signal), minTaskGapMs);
+  const sweeps = periodic('queue sweep', sweepEveryMs(config), (signal) => sweep.run(signal), minTaskGapMs);
   const reports = periodic(
     'reports',
     Math.min(config.sweepIntervalMs, reportIntervalMs),
@@ -206,6 +206,11 @@ function compose(deps: QueueDeps) {
     }),
   ];
   return { ownership, wakes, loader, handout, tasks: [sweeps, reports, housekeeping, leases], listen };
+}
+
+/** What one sweep leaves as too young for it is found by the next, within the interval that was asked for. */
+function sweepEveryMs({ sweepIntervalMs }: QueueDeps['config']): number {
+  return Math.max(sweepIntervalMs / 2, sweepIntervalMs - sweepLimits.unroutedAfterMs);
 }
 
 /** Between two sweeps or rounds of reports, however often they are asked for. */

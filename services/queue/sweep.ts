@@ -3,6 +3,7 @@ import { tellCancelled } from '../../libs/delivery/tell-cancelled.ts';
 import type { Bus } from '../../libs/bus/port.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
+import { partitionCount } from '../../libs/delivery/row.ts';
 import { isStoreTrouble } from '../../libs/store/errors.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
@@ -30,7 +31,7 @@ export class Sweep {
 
   /** Completes the fan-out of messages that the accepting process left half done. */
   async fanOut(signal: AbortSignal): Promise<void> {
-    const { spool, ownership, clock } = this.#options;
+    const { spool, ownership, clock, bus } = this.#options;
     await inCalls(signal, async () => {
       const acceptedBefore = clock.nowMs() - sweepLimits.unroutedAfterMs;
       const messageIds = await spool.unrouted({
@@ -40,6 +41,8 @@ export class Sweep {
       });
       let completed = 0;
       for (const messageId of messageIds) if (await this.#fanOutOne(messageId)) completed++;
+      // The rows may be of any partition, also of other owners, who would find them with their own next sweep only.
+      if (completed > 0) bus.wake('queue.rows', { partitions: Array.from({ length: partitionCount }, (_, n) => n) });
       // Those that failed would be named again at once: they wait for the next sweep.
       return completed;
     });

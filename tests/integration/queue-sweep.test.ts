@@ -50,6 +50,23 @@ test('a message whose fan-out fails keeps neither the others nor the rest of the
   assert.equal(ended(), 1);
 });
 
+test('who completes a fan-out wakes the owners of all partitions: the rows may be theirs', async (t) => {
+  const mail = await openMailSystem(t);
+  const woken = Promise.withResolvers<number>();
+  mail.bus.onWake('queue.rows', ({ partitions }) => woken.resolve(partitions.length));
+  let left = ['one'];
+  const spool = {
+    ...mail.spool,
+    unrouted: async () => left,
+    fanOut: async () => {
+      left = [];
+      return true;
+    },
+  };
+  await sweepOf(mail, { spool }).sweep.fanOut(never);
+  assert.equal(await woken.promise, allPartitions.length);
+});
+
 test('a store that is away ends the sweep: it isn’t asked for one message after the other', async (t) => {
   const mail = await openMailSystem(t);
   let asked = 0;
