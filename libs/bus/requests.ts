@@ -26,11 +26,13 @@ const resolution = z.discriminatedUnion('kind', [
     kind: z.literal('local'),
     /** Each account once, though several aliases name it. */
     targets: z.array(z.object({ accountId: id, address: z.string(), enabled: z.boolean(), overQuota: z.boolean() })),
+    /** Where an alias leads to elsewhere: each address once, its domain as A-label. `targets` may be empty then. */
+    outside: z.array(z.object({ address: z.string(), domain: z.string() })).optional(),
   }),
   z.object({ kind: z.literal('unknown') }),
   z.object({ kind: z.literal('remote'), domain: z.string() }),
-  /** An alias that leads outside, in a circle, or to more than 1,000 targets. */
-  z.object({ kind: z.literal('refused'), reason: z.enum(['external', 'loop', 'tooMany']) }),
+  /** An alias that leads in a circle, or to more than 1,000 targets. */
+  z.object({ kind: z.literal('refused'), reason: z.enum(['loop', 'tooMany']) }),
 ]);
 
 /** What the connection to a host must be (RFC 3207, 7672, 8461); the words of libs/smtp/client. TLSA data is base64. */
@@ -89,6 +91,8 @@ const batch = z.object({
       /** Of rows for outside (RFC 3461): when the sender wants to be told, and ORCPT as given. */
       notify: z.union([z.array(z.enum(['SUCCESS', 'FAILURE', 'DELAY'])), z.literal('NEVER')]).optional(),
       originalRecipient: z.string().optional(),
+      /** MAIL FROM of this row, where it isn't the message's: an alias forwards it (SRS). */
+      reversePath: z.string().optional(),
     }),
   ),
 });

@@ -17,7 +17,7 @@ export interface Target {
   /** Position in the message's targets, from 0; the delivery's id is `<messageId>/<n>`. */
   n: number;
   kind: TargetKind;
-  /** The address as the client gave it in RCPT (RFC 5321 §4.1.1.3), without angle brackets. */
+  /** The address as the client gave it in RCPT (RFC 5321 §4.1.1.3), without angle brackets; where an alias leads elsewhere, the address that it names. */
   recipient: string;
   /** Of local targets. */
   accountId?: string;
@@ -32,8 +32,10 @@ export interface Target {
   /** After this the delivery has failed. */
   expiresAt: number;
   notify?: Notify;
-  /** ORCPT as given, `addr-type;addr` (RFC 3461 §4.2). */
+  /** ORCPT with its xtext decoded, `addr-type;addr` (RFC 3461 §4.2). */
   originalRecipient?: string;
+  /** MAIL FROM for this target where it isn't the message's reverse-path: an alias forwards it, so it goes under an address of ours (SRS). */
+  reversePath?: string;
 }
 
 /** Who holds a leased row: writing an outcome needs all of it to match, which is what fences a stale holder. */

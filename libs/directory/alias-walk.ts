@@ -3,18 +3,20 @@ import type { Account } from '../store/ports/directory.ts';
 
 /** Aliases of aliases; deeper than this is taken for a circle. */
 const maxAliasDepth = 10;
-/** Accounts that one address may lead to, and targets that one alias may have. */
+/** Accounts and addresses elsewhere that one address may lead to, and targets that one alias may have. */
 export const maxTargets = 1_000;
 /** Addresses passed on the way: accounts, aliases between them and targets that are no more. */
 const maxPassed = 5_000;
 
-/** The way from one address through aliases to accounts, level by level. It ends early when the address is refused. */
+/** The way from one address through aliases to accounts and addresses elsewhere, level by level. It ends early when the address is refused. */
 export class AliasWalk {
   /** Addresses of the level that is to be looked up next. */
   pending: readonly string[];
   /** Somebody must be found for postmaster. */
   wantsPostmaster = false;
   readonly #accounts = new Map<string, Account>();
+  /** Addresses elsewhere, by the form that they are compared by. */
+  readonly #outside = new Map<string, Outside>();
   readonly #passed = new Set<string>();
   /** Each alias with the aliases that it leads to, for the search for circles. */
   readonly #aliases = new Map<string, Set<string>>();
@@ -45,7 +47,7 @@ export class AliasWalk {
 
   addAccount(account: Account): void {
     this.#accounts.set(account.id, account);
-    if (this.#accounts.size > maxTargets) this.#refuse('tooMany');
+    this.#limitTargets();
   }
 
   accountIds(): string[] {
@@ -56,11 +58,12 @@ export class AliasWalk {
     if (this.#remoteDomain !== undefined) return { kind: 'remote', domain: this.#remoteDomain };
     const reason = this.#refused ?? (hasCircle(this.#aliases) ? 'loop' : undefined);
     if (reason !== undefined) return { kind: 'refused', reason };
-    if (this.#accounts.size === 0) return { kind: 'unknown' };
+    if (this.#accounts.size + this.#outside.size === 0) return { kind: 'unknown' };
     const targets = [...this.#accounts.values()].map(({ id, address, enabled }) => {
       return { accountId: id, address, enabled, overQuota: overQuota.has(id) };
     });
-    return { kind: 'local', targets };
+    if (this.#outside.size === 0) return { kind: 'local', targets };
+    return { kind: 'local', targets, outside: [...this.#outside.values()] };
   }
 
   #take(found: Found, namedBy: readonly string[], next: Set<string>): void {
@@ -73,7 +76,7 @@ export class AliasWalk {
         return;
       case 'remote':
         if (this.#depth === 0) this.#remoteDomain = found.domain;
-        else this.#refuse('external');
+        else this.#addOutside(found);
         return;
       case 'alias':
         for (const alias of namedBy) this.#aliases.get(alias)?.add(found.key);
@@ -100,6 +103,15 @@ export class AliasWalk {
     }
   }
 
+  #addOutside({ address, domain }: Outside): void {
+    this.#outside.set(address, { address, domain });
+    this.#limitTargets();
+  }
+
+  #limitTargets(): void {
+    if (this.#accounts.size + this.#outside.size > maxTargets) this.#refuse('tooMany');
+  }
+
   #refuse(reason: RefusedReason): void {
     this.#refused ??= reason;
     this.pending = [];
@@ -111,8 +123,14 @@ export type Found =
   | { kind: 'account'; account: Account }
   | { kind: 'alias'; key: string; targets: readonly string[] }
   | { kind: 'postmaster' }
-  | { kind: 'remote'; domain: string }
+  /** `address` with its domain as A-label. */
+  | ({ kind: 'remote' } & Outside)
   | { kind: 'unknown' };
+
+interface Outside {
+  address: string;
+  domain: string;
+}
 
 type RefusedReason = Extract<Resolution, { kind: 'refused' }>['reason'];
 

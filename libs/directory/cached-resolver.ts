@@ -177,7 +177,8 @@ const unknown: Resolution = { kind: 'unknown' };
 /** Different spellings of one address are one entry. */
 const keyOf = (address: string): string => parseAddress(address)?.key ?? address;
 
-const weightOf = (resolution: Resolution): number => 1 + (resolution.kind === 'local' ? resolution.targets.length : 0);
+const weightOf = (resolution: Resolution): number =>
+  resolution.kind === 'local' ? 1 + resolution.targets.length + (resolution.outside?.length ?? 0) : 1;
 
 function leadsTo(resolution: Resolution, accountId: string): boolean {
   return resolution.kind === 'local' && resolution.targets.some((target) => target.accountId === accountId);

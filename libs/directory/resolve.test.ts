@@ -98,9 +98,36 @@ describe('resolving addresses', () => {
     assert.deepEqual(await one('a0@example.test', row(11)), { kind: 'refused', reason: 'loop' });
   });
 
-  it('an alias that leads outside is refused', async () => {
-    const directory = { team: ['a', 'nested'], nested: ['x@elsewhere.test'], a: 'account' } as const;
-    assert.deepEqual(await one('team@example.test', directory), { kind: 'refused', reason: 'external' });
+  it('an alias may lead elsewhere, beside accounts and through other aliases, to each address once', async () => {
+    const directory: TestDirectory = {
+      team: ['a', 'nested', 'X@Elsewhere.test'],
+      nested: ['X@elsewhere.test', 'x@elsewhere.test', 'jörg@bücher.test'],
+      out: ['x@[192.0.2.9]'],
+      a: 'account',
+    };
+    const outside = [
+      { address: 'X@elsewhere.test', domain: 'elsewhere.test' },
+      { address: 'x@elsewhere.test', domain: 'elsewhere.test' },
+      { address: 'jörg@xn--bcher-kva.test', domain: 'xn--bcher-kva.test' },
+    ];
+    assert.deepEqual(await one('team@example.test', directory), { ...local('a'), outside });
+    assert.deepEqual(await one('out@example.test', directory), {
+      ...local(),
+      outside: [{ address: 'x@[192.0.2.9]', domain: '[192.0.2.9]' }],
+    });
+  });
+
+  it('accounts and addresses elsewhere together are at most 1,000', async () => {
+    const list = (n: number): TestDirectory => ({
+      all: ['accounts', 'far'],
+      accounts: ['a', 'b'],
+      far: Array.from({ length: n - 2 }, (_, i) => `u${i}@elsewhere.test`),
+      a: 'account',
+      b: 'account',
+    });
+    const taken = await one('all@example.test', list(1000));
+    assert.equal(taken.kind === 'local' && taken.outside?.length, 998);
+    assert.deepEqual(await one('all@example.test', list(1001)), { kind: 'refused', reason: 'tooMany' });
   });
 
   it('more than 1,000 accounts are refused, 1,000 are not', async () => {

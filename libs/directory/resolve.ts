@@ -23,7 +23,8 @@ export interface LocalHost {
 
 /**
  * Where mail to each address goes, answered in order. For each address: the exact entry, the entry without `+tag`, postmaster (whom RFC 5321 §4.5.1
- * has every server know: the oldest administrator when nobody is named so), the catch-all of its domain. Aliases may lead to aliases, at most 10 deep;
+ * has every server know: the oldest administrator when nobody is named so), the catch-all of its domain. Aliases may lead to aliases, at most 10 deep, and
+ * to addresses elsewhere;
  * targets that are no more are passed over while others are left. One Directory.lookup for each level, whatever the number of addresses.
  * Throws what the ports throw (StoreUnavailable).
  */
@@ -66,8 +67,12 @@ function find(text: string, lookup: DirectoryLookup, host: LocalHost): Found {
   const ownName = address.domain === host.hostname || address.domain === host.domain;
   if (isPostmaster(address) && (ours || ownName)) return { kind: 'postmaster' };
   // Nobody but postmaster is at the server's own name, and to look for a server of that name would find this one.
-  if (!ours && address.domain !== host.hostname) return { kind: 'remote', domain: address.domain };
+  if (!ours && address.domain !== host.hostname) return outside(address);
   return entryOf(catchAll, lookup) ?? { kind: 'unknown' };
+}
+
+function outside({ localPart, domain }: Address): Found {
+  return { kind: 'remote', address: `${localPart}@${domain}`, domain };
 }
 
 function entryOf(key: string | undefined, lookup: DirectoryLookup): Found | undefined {

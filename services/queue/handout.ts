@@ -160,6 +160,7 @@ function inOrderOf(picked: readonly DueRow[], rows: readonly DeliveryRow[]): Del
 function batchRow(row: DeliveryRow): Batch['rows'][number] {
   const { id, messageId, kind, accountId, recipient, destination, partition, claim, attempts, expiresAt, sizeBytes } =
     row;
+  const { notify, originalRecipient, reversePath } = row;
   if (claim === undefined) throw new Error(`the claimed row ${id} has no claim`);
   return {
     id,
@@ -173,5 +174,8 @@ function batchRow(row: DeliveryRow): Batch['rows'][number] {
     attempts,
     expiresAt,
     sizeBytes,
+    ...(notify !== undefined && { notify: notify === 'NEVER' ? notify : [...notify] }),
+    ...(originalRecipient !== undefined && { originalRecipient }),
+    ...(reversePath !== undefined && { reversePath }),
   };
 }

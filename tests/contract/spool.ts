@@ -23,6 +23,7 @@ export function spoolContract(name: string, open: () => Promise<OpenQueue>): voi
         to: [
           { kind: 'inbox', notify: ['SUCCESS', 'DELAY'], originalRecipient: 'rfc822;a@b.example' },
           { kind: 'remote', recipient: 'x@remote.example', notify: 'NEVER', priority: 2 },
+          { kind: 'remote', recipient: 'y@remote.example', reversePath: 'SRS0=x=y=größe.example=jörg@example.test' },
           { kind: 'sent' },
         ],
       });
@@ -34,6 +35,20 @@ export function spoolContract(name: string, open: () => Promise<OpenQueue>): voi
       assert.deepEqual(rest, expected);
       assert.ok(body.kind === 'inline');
       assert.equal(sha256(body.bytes), message.sha256);
+    });
+
+    it('each delivery has what its target alone says: notification wishes, the address before aliases, its reverse-path', async () => {
+      const own = {
+        notify: ['FAILURE'],
+        originalRecipient: 'rfc822;a@b.example',
+        reversePath: 'SRS0=x@b.example',
+      } as const;
+      const message = makeMessage({ to: [{ kind: 'remote', ...own }, { kind: 'remote' }] });
+      await enqueue(store.spool, message);
+      const [first, second] = await store.deliveries.ofMessage(message.messageId);
+      assert.deepEqual({ ...first, ...own }, first);
+      assert.equal(first?.sender, message.envelope.reversePath);
+      for (const field of Object.keys(own)) assert.equal(Object.hasOwn(second ?? {}, field), false);
     });
 
     it('a view into a larger buffer is kept as what it shows', async () => {

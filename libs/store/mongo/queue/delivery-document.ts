@@ -74,7 +74,7 @@ export function newDelivery(
 }
 
 export function toRow(delivery: Delivery): DeliveryRow {
-  const { messageId, n, state, claim, accountId, notify, originalRecipient } = delivery;
+  const { messageId, n, state, claim, accountId, notify, originalRecipient, reversePath } = delivery;
   const { lastReply, lastReplyClass, wanted, report } = delivery;
   const row: DeliveryRow = {
     v: 1,
@@ -99,6 +99,7 @@ export function toRow(delivery: Delivery): DeliveryRow {
   if (accountId !== undefined) row.accountId = accountId;
   if (notify !== undefined) row.notify = notify;
   if (originalRecipient !== undefined) row.originalRecipient = originalRecipient;
+  if (reversePath !== undefined) row.reversePath = reversePath;
   if (lastReply !== undefined) row.lastReply = lastReply;
   if (lastReplyClass !== undefined) row.lastReplyClass = lastReplyClass;
   if (wanted !== undefined) row.wanted = wanted;

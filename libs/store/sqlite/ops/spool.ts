@@ -101,8 +101,9 @@ function domainOf(target: Target): string {
 }
 
 /** Fields that few targets have. */
-function extraOf({ notify, originalRecipient }: Target): string | null {
-  return notify === undefined && originalRecipient === undefined ? null : JSON.stringify({ notify, originalRecipient });
+function extraOf({ notify, originalRecipient, reversePath }: Target): string | null {
+  if (notify === undefined && originalRecipient === undefined && reversePath === undefined) return null;
+  return JSON.stringify({ notify, originalRecipient, reversePath });
 }
 
 function read(connection: Connection, args: { messageIds: readonly string[] }): Map<string, SpooledMessage> {
@@ -153,12 +154,13 @@ interface AcceptColumns {
 /** As frozen at acceptance: the delivery rows carry them, with `dueAt` as it is now. */
 function targetsOf(connection: Connection, messageId: string): Target[] {
   return rowsOfMessage(connection, messageId).map((row) => {
-    const { n, kind, recipient, accountId, destination, priority, rank, dueAt, expiresAt, notify, originalRecipient } =
-      row;
+    const { n, kind, recipient, accountId, destination, priority, rank, dueAt, expiresAt } = row;
+    const { notify, originalRecipient, reversePath } = row;
     const target: Target = { n, kind, recipient, destination, priority, rank, dueAt, expiresAt };
     if (accountId !== undefined) target.accountId = accountId;
     if (notify !== undefined) target.notify = notify;
     if (originalRecipient !== undefined) target.originalRecipient = originalRecipient;
+    if (reversePath !== undefined) target.reversePath = reversePath;
     return target;
   });
 }
