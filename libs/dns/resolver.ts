@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../runtime/clock.ts';
 import { isLoopbackHost } from '../runtime/loopback.ts';
+import { unlessAborted } from '../runtime/unless-aborted.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { ServerAsker, unknown } from './ask-servers.ts';
 import type { DnsServerAddress } from './exchange.ts';
@@ -173,13 +174,4 @@ function joined(results: readonly DnsResult<Address>[]): DnsResult<Address> {
   if (worst === undefined)
     return { kind: 'nodata', detail: 'no family of addresses was asked for', ttlMs: 0, secure: false };
   return { ...worst, ttlMs, secure: failures.every(({ secure }) => secure) };
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
