@@ -31,7 +31,12 @@ export function startLoad(options: LoadOptions): Load {
   const refusals: Refusal[] = [];
   let stopped = false;
   const clients = Array.from({ length: options.clients }, (_, n) =>
-    sendUntil(() => stopped, options, n, (to, reply) => refusals.push({ at: Date.now(), to, reply })),
+    sendUntil(
+      () => stopped,
+      options,
+      n,
+      (to, reply) => refusals.push({ at: Date.now(), to, reply }),
+    ),
   );
   return {
     refusals,
