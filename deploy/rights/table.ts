@@ -144,6 +144,9 @@ export const rights: readonly Rights[] = [
         deliveries: all,
         partitions: ['find', 'update'],
         owners: change,
+        // Limits of destinations over the whole cluster.
+        groups: all,
+        destinations: all,
         // Whether a body is still referred to.
         messages: read,
         message_bodies: read,
@@ -155,7 +158,7 @@ export const rights: readonly Rights[] = [
   },
   {
     user: 'delivery',
-    purpose: 'Sends to other servers. Keeps nothing in MongoDB.',
+    purpose: 'Sends to other servers.',
     nats: {
       answers: [],
       asks: [],
@@ -165,7 +168,8 @@ export const rights: readonly Rights[] = [
       wokenBy: [],
       stream: 'look',
     },
-    mongodb: { collections: everyService, everywhere: [] },
+    // Permits of the groups that it dials, and what became of them.
+    mongodb: { collections: { groups: change, ...everyService }, everywhere: [] },
   },
   {
     user: 'mailbox',

@@ -13,6 +13,7 @@ import { Courier } from './mailboxes-courier.ts';
 import { appended } from './mailboxes-messages.ts';
 import { useBlobs } from './mongo-blobs-use.ts';
 import { useDirectory } from './mongo-directory-use.ts';
+import { useGroups } from './mongo-groups-use.ts';
 import { allPartitions, dayMs, enqueue, hourMs, makeMessage } from './spool-messages.ts';
 
 const mongo = await mongoForFile();
@@ -27,6 +28,7 @@ describe('the MongoDB store on the wire', { skip: mongo.skip }, () => {
     await useAll(store);
     await useDirectory(store);
     await useBlobs(store);
+    await useGroups(store);
   });
   after(() => store.close());
 

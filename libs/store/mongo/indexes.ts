@@ -2,6 +2,8 @@ import type { CreateIndexesOptions } from 'mongodb';
 import { type BlobCollections, chunkIndex } from './blobs/documents.ts';
 import type { DirectoryCollections } from './directory/documents.ts';
 import { directoryIndexes } from './directory/indexes.ts';
+import type { GroupCollections } from './groups/documents.ts';
+import { groupIndexes } from './groups/indexes.ts';
 import { searchIndexes } from './mailboxes/search/search-indexes.ts';
 import { statesWithIndex } from './queue/delivery-document.ts';
 import { idempotencyIndex } from './queue/accept-writer.ts';
@@ -17,6 +19,7 @@ export interface Index {
     | 'messageBodies'
     | 'messageSearch'
     | keyof DirectoryCollections
+    | keyof GroupCollections
     | keyof BlobCollections;
   name: string;
   key: Readonly<Record<string, 1>>;
@@ -188,4 +191,5 @@ export const indexes: readonly Index[] = [
   },
   ...searchIndexes,
   ...directoryIndexes,
+  ...groupIndexes,
 ];

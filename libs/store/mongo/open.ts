@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { GroupsOptions } from '../group-rules.ts';
 import type { Deliveries } from '../ports/deliveries.ts';
+import type { Groups } from '../ports/groups.ts';
 import type { Mailboxes } from '../ports/mailboxes.ts';
 import type { Partitions } from '../ports/partitions.ts';
 import type { Spool } from '../ports/spool.ts';
 import { type MongoAddress, openDatabase } from './connect.ts';
 import type { MongoDatabase } from './database.ts';
 import { type DirectoryPorts, directoryPorts } from './directory/ports.ts';
+import { mongoGroups } from './groups/groups.ts';
 import { AccountTurns } from './mailboxes/account-turns.ts';
 import { mongoMailboxes } from './mailboxes/mailboxes.ts';
 import { newerDocumentsMetric, staleTransactionsMetric, storeMetrics } from './metrics.ts';
@@ -27,6 +30,7 @@ export interface MongoStore extends DirectoryPorts {
   deliveries: Deliveries;
   partitions: Partitions;
   mailboxes: Mailboxes;
+  groups: Groups;
   /** For the adapters of the other ports, which share the connection. */
   database: MongoDatabase;
   /** False from an unknown outcome of an accept until a write has committed again. */
@@ -47,6 +51,7 @@ export interface MongoStoreOptions extends MongoAddress {
   inactiveTransactionMs?: number;
   /** Used share of a member's disk, 0 to 1, from which on nothing is accepted. Default 0.95. */
   fullShare?: number;
+  groups?: GroupsOptions;
 }
 
 /** Opens the store. @throws UnsuitableServer, StoreMisconfigured, SchemaNotReady, SchemaTooNew, StoreUnavailable */
@@ -120,6 +125,7 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
     deliveries: mongoDeliveries(database),
     partitions: mongoPartitions(database),
     mailboxes: mongoMailboxes({ database, turns: new AccountTurns(), incarnation }),
+    groups: mongoGroups(database, options.groups),
     ...directoryPorts(database),
     database,
     healthy: () => writer.healthy,

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { makeFolder } from '../../runtime/folders.ts';
+import type { GroupsOptions } from '../group-rules.ts';
 import type { Credentials, LoginLimits } from '../ports/credentials.ts';
 import type { Deliveries } from '../ports/deliveries.ts';
 import type { Directory, DirectoryAdmin } from '../ports/directory.ts';
+import type { Groups } from '../ports/groups.ts';
 import type { Mailboxes } from '../ports/mailboxes.ts';
 import type { Partitions } from '../ports/partitions.ts';
 import type { Spool } from '../ports/spool.ts';
@@ -14,6 +16,7 @@ import { sqliteDeliveries } from './deliveries.ts';
 import { sqliteDirectory, sqliteDirectoryAdmin } from './directory.ts';
 import { Engine, type EngineOptions } from './engine/engine.ts';
 import { lockDataDirectory } from './engine/lock.ts';
+import { sqliteGroups } from './groups.ts';
 import { sqliteLoginLimits } from './login-limits.ts';
 import { sqliteMailboxes } from './mailboxes.ts';
 import { type StoreLoad, storeMetrics } from './metrics.ts';
@@ -30,6 +33,7 @@ export interface SqliteStore {
   directoryAdmin: DirectoryAdmin;
   credentials: Credentials;
   loginLimits: LoginLimits;
+  groups: Groups;
   /** False from an unknown outcome until a write has committed again. */
   healthy(): boolean;
   /** True when a write commits within `timeoutMs`. */
@@ -47,6 +51,7 @@ export interface SqliteStoreOptions {
   maxPageCount?: number;
   /** See EngineOptions. */
   startWorker?: EngineOptions['startWorker'];
+  groups?: GroupsOptions;
 }
 
 const databaseFile = 'waypost.db';
@@ -79,6 +84,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
       directoryAdmin: sqliteDirectoryAdmin(engine),
       credentials: sqliteCredentials(engine),
       loginLimits: sqliteLoginLimits(engine),
+      groups: sqliteGroups(engine, options.groups),
       healthy: () => engine.healthy(),
       probe: (timeoutMs) => engine.probe(timeoutMs),
       close: () => engine.close().finally(() => lock.release()),
@@ -105,6 +111,7 @@ async function openEngine({ dataDir, log, metrics, maxPageCount, startWorker }: 
   load = () => engine.load();
   try {
     const voided = await voidLeases(engine);
+    await engine.write('groups.void', undefined);
     if (voided > 0) log?.info({ rows: voided }, 'ended the leases of the last run');
     return engine;
   } catch (error) {

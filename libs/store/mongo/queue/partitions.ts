@@ -128,7 +128,7 @@ export function mongoPartitions(database: MongoDatabase): Partitions {
 }
 
 /** The server is, or it is primary no more: PrimarySteppedDown, NotWritablePrimary, InterruptedDueToReplStateChange. */
-function isGone(error: unknown): boolean {
+export function isGone(error: unknown): boolean {
   if (error instanceof MongoNetworkError) return true;
   return error instanceof MongoServerError && [189, 10107, 11602].includes(Number(error.code));
 }

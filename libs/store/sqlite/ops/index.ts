@@ -3,6 +3,7 @@ import * as collection from './collection.ts';
 import * as credentials from './credentials.ts';
 import * as deliveries from './deliveries.ts';
 import * as directory from './directory.ts';
+import * as groups from './groups.ts';
 import * as health from './health.ts';
 import * as loginLimits from './login-limits.ts';
 import * as mailboxes from './mailboxes.ts';
@@ -23,6 +24,7 @@ const allWrites = {
   ...directory.writes,
   ...credentials.writes,
   ...loginLimits.writes,
+  ...groups.writes,
 };
 
 const allReads = {
@@ -35,6 +37,7 @@ const allReads = {
   ...directory.reads,
   ...credentials.reads,
   ...loginLimits.reads,
+  ...groups.reads,
 };
 
 export type Writes = typeof allWrites;

@@ -1,5 +1,6 @@
 import type { Connection } from '../engine/connection.ts';
 import { directorySchema } from './directory.ts';
+import { groupsSchema } from './groups.ts';
 import { mailboxesSchema } from './mailboxes.ts';
 import { queueSchema } from './queue.ts';
 
@@ -9,6 +10,7 @@ import { queueSchema } from './queue.ts';
  */
 const steps: readonly string[] = [
   `CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID; ${directorySchema} ${queueSchema} ${mailboxesSchema}`,
+  groupsSchema,
 ];
 
 /** Brings the database up to this release; throws SchemaTooNew for one made by a later release. */
