@@ -30,6 +30,6 @@ export async function acceptMessage(
   const partitions = message.targets.map(({ destination }) => partitionOf(destination));
   // Not waited for: what is accepted is safe, and the client has waited long enough.
   if (spool.routesOnAccept) wakes.add(partitions);
-  else wakes.addAfter(spool.fanOut(message.messageId), partitions);
+  else wakes.addAfter(spool.fanOutSoon(message.messageId), partitions);
   return result;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { newId } from '../../libs/runtime/ids.ts';
+import { until } from '../support/until.ts';
 import { allPartitions, dayMs, enqueue, hourMs, makeMessage, type OpenQueue, sha256 } from './spool-messages.ts';
 
 /** What each adapter of Spool keeps. `open` gives an empty store. */
@@ -94,6 +95,20 @@ export function spoolContract(name: string, open: () => Promise<OpenQueue>): voi
           [0, 1, 2].map((n) => [`${message.messageId}/${n}`, 'queued']),
         );
       }
+    });
+
+    it('fan-out of what was just accepted is gathered: the rows are there when it resolves, and soon nothing is left for the sweep', async () => {
+      const messages = Array.from({ length: 30 }, () => makeMessage({ to: [{}, {}] }));
+      await Promise.all(messages.map((message) => store.spool.accept(message)));
+      await Promise.all(messages.map(({ messageId }) => store.spool.fanOutSoon(messageId)));
+      for (const { messageId } of messages) assert.equal((await store.deliveries.ofMessage(messageId)).length, 2);
+      const ours = new Set(messages.map(({ messageId }) => messageId));
+      const query = { partitions: allPartitions, acceptedBefore: Date.now() + dayMs, limit: 1_000 };
+      await until(
+        'all are marked',
+        10_000,
+        async () => !(await store.spool.unrouted(query)).some((id) => ours.has(id)),
+      );
     });
 
     it('fan-out may be repeated at any time, also when rows have ended, and knows messages that are not there', async () => {

@@ -17,6 +17,7 @@ import { newerDocumentsMetric, staleTransactionsMetric, storeMetrics } from './m
 import { openingError } from './opening-errors.ts';
 import { AcceptWriter } from './queue/accept-writer.ts';
 import { mongoDeliveries } from './queue/deliveries.ts';
+import { FanOut } from './queue/fan-out.ts';
 import { mongoPartitions } from './queue/partitions.ts';
 import { mongoSpool } from './queue/spool.ts';
 import { Room } from './room.ts';
@@ -108,6 +109,7 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
     ...(options.acceptDeadlineMs === undefined ? {} : { deadlineMs: options.acceptDeadlineMs }),
     ...(metrics === undefined ? {} : { onBatch: storeMetrics(metrics, () => writer.load) }),
   });
+  const fanOut = new FanOut(database);
   const staleTransactions = new StaleTransactions({
     client: database.client,
     inactiveMs: options.inactiveTransactionMs ?? inactiveTransactionMs,
@@ -121,7 +123,7 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
     return committed;
   };
   return {
-    spool: mongoSpool(database, writer, probe),
+    spool: mongoSpool(database, writer, fanOut, probe),
     deliveries: mongoDeliveries(database),
     partitions: mongoPartitions(database),
     mailboxes: mongoMailboxes({ database, turns: new AccountTurns(), incarnation }),
@@ -131,7 +133,7 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
     healthy: () => writer.healthy,
     probe,
     async close() {
-      await staleTransactions.stop();
+      await Promise.all([staleTransactions.stop(), fanOut.close()]);
       await database.client.close();
     },
   };

@@ -25,6 +25,12 @@ export interface Spool {
    */
   fanOut(messageId: string): Promise<boolean>;
 
+  /**
+   * The same for a message that this process has just accepted, gathered with others for a few hundredths of a second: resolves when the rows are there. The
+   * mark that it is routed follows within seconds; until then another may do it all again.
+   */
+  fanOutSoon(messageId: string): Promise<void>;
+
   /** Ids of messages accepted before `acceptedBefore` (ms) whose fan-out isn't complete, of the given message partitions, oldest first. */
   unrouted(query: { partitions: readonly number[]; acceptedBefore: number; limit: number }): Promise<readonly string[]>;
 

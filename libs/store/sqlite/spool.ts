@@ -10,6 +10,7 @@ export function sqliteSpool(engine: Engine): Spool {
     accept: (message) => engine.write('spool.accept', acceptArgs(message), weightOf(message)),
     read: (messageIds) => engine.read('spool.read', { messageIds }),
     fanOut: (messageId) => engine.read('spool.exists', { messageId }),
+    fanOutSoon: () => Promise.resolve(),
     unrouted: () => Promise.resolve([]),
     findIdempotent: (accountId, key, now) =>
       engine.read('spool.findIdempotent', { accountId, key, after: now === undefined ? 0 : now - idempotencyKeepMs }),

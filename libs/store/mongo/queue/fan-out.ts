@@ -7,6 +7,7 @@ import { durable } from '../transaction.ts';
 import { asStoreErrors, documentErrors, duplicateKey, storeError } from '../write-errors.ts';
 import type { AcceptDocument } from './accept-document.ts';
 import { type DeliveryDocument, newDelivery } from './delivery-document.ts';
+import { markRouted, RoutedMarks } from './routed-marks.ts';
 
 /** What fan-out needs of a message. */
 type Routed = Pick<AcceptedMessage, 'messageId' | 'acceptedAt' | 'sizeBytes' | 'targets'> & { sender: string };
@@ -33,11 +34,15 @@ export class FanOut {
   #recentTargets = 0;
   #waiting: Waiting[] = [];
   #writing = false;
+  /** Waits for the next gathering. */
+  #gathering: Waiting[] = [];
+  readonly #marks: RoutedMarks;
 
   constructor({ accepts, deliveries, newer }: Pick<MongoDatabase, 'accepts' | 'deliveries' | 'newer'>) {
     this.#accepts = accepts;
     this.#deliveries = deliveries;
     this.#newer = newer;
+    this.#marks = new RoutedMarks(accepts);
   }
 
   /** A message that this process has just made durable. */
@@ -55,6 +60,44 @@ export class FanOut {
       this.#waiting.push({ messageId, resolve, reject });
       queueMicrotask(() => void this.#drain());
     });
+  }
+
+  /** For messages of this process, many at a time: a commit to a majority costs the same for one as for a hundred. Their mark comes later still. */
+  soon(messageId: string): Promise<void> {
+    if (this.#gathering.length >= maxWaiting)
+      return Promise.reject(new StoreBusy('too many messages wait for fan-out'));
+    return new Promise<void>((resolve, reject) => {
+      if (this.#gathering.length === 0) setTimeout(() => void this.#followUp(), gatherMs);
+      this.#gathering.push({ messageId, resolve: () => resolve(), reject });
+    });
+  }
+
+  /** What wasn't marked yet is left to the sweep when that fails. */
+  close(): Promise<void> {
+    return this.#marks.close();
+  }
+
+  async #followUp(): Promise<void> {
+    const batch = this.#gathering;
+    this.#gathering = [];
+    const known: Routed[] = [];
+    for (const waiting of batch) {
+      const recent = this.#forget(waiting.messageId);
+      if (recent !== undefined) known.push(recent);
+      // Too many were accepted to remember them all.
+      else void this.complete(waiting.messageId).then(waiting.resolve, waiting.reject);
+    }
+    const ids = new Set(known.map(({ messageId }) => messageId));
+    const ours = batch.filter(({ messageId }) => ids.has(messageId));
+    try {
+      await this.#insertRows(known);
+      for (const { messageId, resolve } of ours) {
+        this.#marks.add(messageId);
+        resolve(true);
+      }
+    } catch (error) {
+      for (const { reject } of ours) reject(error);
+    }
   }
 
   async #drain(): Promise<void> {
@@ -110,17 +153,16 @@ export class FanOut {
 
   async #write(messages: readonly Routed[]): Promise<void> {
     if (messages.length === 0) return;
+    await this.#insertRows(messages);
+    await markRouted(
+      this.#accepts,
+      messages.map(({ messageId }) => messageId),
+    );
+  }
+
+  async #insertRows(messages: readonly Routed[]): Promise<void> {
     const rows = messages.flatMap(({ targets, ...message }) => targets.map((target) => newDelivery(message, target)));
     for (let at = 0; at < rows.length; at += maxRows) await this.#insert(rows.slice(at, at + maxRows));
-    const ids = messages.map(({ messageId }) => messageId);
-    // Repeating all of it is harmless, so no outcome of it is unknown to anyone.
-    await asStoreErrors(false, () =>
-      this.#accepts.updateMany(
-        { _id: { $in: ids }, routedAt: null },
-        { $set: { routedAt: Date.now() } },
-        { writeConcern: durable },
-      ),
-    );
   }
 
   /** Unordered, so that rows that are there already don't keep the others out. */
@@ -142,6 +184,8 @@ export class FanOut {
   }
 }
 
+/** Delays a delivery by so much, and makes one commit of what would be dozens. */
+const gatherMs = 40;
 /** Past it the sweep does it. */
 const maxWaiting = 10_000;
 const maxBatch = 500;

@@ -5,7 +5,7 @@ import { asStoreErrors } from '../write-errors.ts';
 import { acceptDocument, spooledMessage } from './accept-document.ts';
 import type { AcceptWriter } from './accept-writer.ts';
 import { collect, referredBlobs } from './body-collection.ts';
-import { FanOut } from './fan-out.ts';
+import type { FanOut } from './fan-out.ts';
 import { ofChunks } from './partition-chunks.ts';
 
 /** How long an Idempotency-Key is remembered. */
@@ -15,10 +15,10 @@ const idempotencyKeepMs = 24 * 3_600_000;
 export function mongoSpool(
   database: MongoDatabase,
   writer: AcceptWriter,
+  fanOut: FanOut,
   probe: (timeoutMs: number) => Promise<boolean>,
 ): Spool {
   const { accepts, newer } = database;
-  const fanOut = new FanOut(database);
   return {
     routesOnAccept: false,
     accept: (message) => accept(database, writer, fanOut, message),
@@ -30,6 +30,7 @@ export function mongoSpool(
         return new Map(messages.map((message) => [message.messageId, message]));
       }),
     fanOut: (messageId) => fanOut.complete(messageId),
+    fanOutSoon: (messageId) => fanOut.soon(messageId),
     unrouted: ({ partitions, acceptedBefore, limit }) =>
       asStoreErrors(false, async () => {
         if (limit <= 0) return [];
