@@ -1,6 +1,6 @@
-import { startWaypost } from '../support/waypost-process.ts';
 import { type Figures, measure, type Options, printFigures } from './figures.ts';
 import { smtpLoad } from './load.ts';
+import { type MeasuredSystem, startMeasured } from './measured-system.ts';
 import { postfixInstalled, startPostfix } from './peers/postfix.ts';
 
 /**
@@ -13,7 +13,10 @@ export async function benchAccept(options: Options): Promise<void> {
   if (postfix === undefined) console.log('Postfix is not installed (Debian: apt-get install postfix): no ratio');
   try {
     for (let round = 1; round <= options.rounds; round += 1) {
-      rounds.push({ waypost: await acceptOfWaypost(options), postfix: postfix && (await acceptOf(postfix, options)) });
+      rounds.push({
+        waypost: await acceptOfWaypost(options),
+        postfix: postfix && (await acceptOf({ smtpPorts: [postfix.port], pids: [postfix.pid] }, options)),
+      });
       printFigures(`accept, round ${round}`, rounds.at(-1) ?? {});
     }
   } finally {
@@ -22,16 +25,21 @@ export async function benchAccept(options: Options): Promise<void> {
 }
 
 async function acceptOfWaypost(options: Options): Promise<Figures> {
-  const waypost = await startWaypost({}, ['auth', 'ingress', 'queue']);
+  // Without mailbox nothing is delivered.
+  const waypost = await startMeasured(options, ['auth', 'ingress', 'queue']);
   try {
-    return await acceptOf({ port: waypost.ports.mx, pid: waypost.pid }, options);
+    return await acceptOf(waypost, options);
   } finally {
     await waypost.dispose();
   }
 }
 
-async function acceptOf(server: { port: number; pid: number }, options: Options): Promise<Figures> {
-  const target = { port: server.port, to: 'alice@example.test' };
+async function acceptOf(
+  server: Pick<MeasuredSystem, 'smtpPorts' | 'pids'> & Partial<Pick<MeasuredSystem, 'counted'>>,
+  options: Options,
+): Promise<Figures> {
+  const target = { ports: server.smtpPorts, to: 'alice@example.test' };
   await smtpLoad(target, { ...options, messages: options.warmUp });
-  return measure(server.pid, options.messages, () => smtpLoad(target, options));
+  const work = (): Promise<Figures> => measure(server.pids, options.messages, () => smtpLoad(target, options));
+  return server.counted === undefined ? work() : server.counted(options.messages, work);
 }

@@ -1,3 +1,4 @@
+import type { ServiceName } from '../../services/service-names.ts';
 import { cpuSeconds, memoryMb } from './process-cost.ts';
 
 export interface Options {
@@ -9,6 +10,9 @@ export interface Options {
   rounds: number;
   /** Messages of the large mailbox. */
   large: number;
+  mode: 'embedded' | 'cluster';
+  /** Of a cluster: processes of each service. */
+  copies: Partial<Record<ServiceName, number>>;
 }
 
 export interface Figures {
@@ -18,14 +22,14 @@ export interface Figures {
   memoryMb: number;
 }
 
-/** Runs `work`, which resolves with the seconds it took, beside the cost of the process tree of `pid`. */
-export async function measure(pid: number, count: number, work: () => Promise<number>): Promise<Figures> {
-  const before = cpuSeconds(pid);
+/** Runs `work`, which resolves with the seconds it took, beside the cost of the processes and of what they have started. */
+export async function measure(pids: readonly number[], count: number, work: () => Promise<number>): Promise<Figures> {
+  const before = cpuSeconds(pids);
   const seconds = await work();
   return {
     perSecond: Math.round(count / seconds),
-    cpuPer10k: Math.round(((cpuSeconds(pid) - before) / count) * 10_000 * 100) / 100,
-    memoryMb: memoryMb(pid),
+    cpuPer10k: Math.round(((cpuSeconds(pids) - before) / count) * 10_000 * 100) / 100,
+    memoryMb: memoryMb(pids),
   };
 }
 

@@ -51,7 +51,7 @@ export async function benchList({ rounds, large }: Options): Promise<void> {
 async function load(port: number, pid: number, user: { address: string; password: string }, path: string) {
   const authorization = `Basic ${Buffer.from(`${user.address}:${user.password}`).toString('base64')}`;
   let figures = { perSecond: 0, p50Ms: 0, p99Ms: 0 };
-  const { cpuPer10k, memoryMb } = await measure(pid, 10_000, async () => {
+  const { cpuPer10k, memoryMb } = await measure([pid], 10_000, async () => {
     figures = await httpLoad({ port, path, authorization }, { connections, seconds });
     return seconds;
   });

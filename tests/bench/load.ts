@@ -1,8 +1,23 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Sends `messages` of `bytes` over `sessions` connections that are reused, with Postfix's smtp-source; resolves with the seconds until the last reply. */
+/**
+ * Sends `messages` of `bytes` over `sessions` connections that are reused, with Postfix's smtp-source; shared evenly by the ports; resolves
+ * with the seconds until the last reply.
+ */
 export async function smtpLoad(
+  { ports, ...target }: { ports: readonly number[]; to: string; lmtp?: boolean },
+  load: { messages: number; sessions: number; bytes: number },
+): Promise<number> {
+  const share = {
+    ...load,
+    messages: Math.ceil(load.messages / ports.length),
+    sessions: Math.ceil(load.sessions / ports.length),
+  };
+  return Math.max(...(await Promise.all(ports.map((port) => smtpSource({ ...target, port }, share)))));
+}
+
+async function smtpSource(
   target: { port: number; to: string; lmtp?: boolean },
   load: { messages: number; sessions: number; bytes: number },
 ): Promise<number> {

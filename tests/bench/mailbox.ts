@@ -1,8 +1,8 @@
 import { apiClient } from '../support/api-client.ts';
 import { until } from '../support/until.ts';
-import { startWaypost, type WaypostProcess } from '../support/waypost-process.ts';
 import { type Figures, measure, type Options, printFigures } from './figures.ts';
 import { smtpLoad } from './load.ts';
+import { type MeasuredSystem, startMeasured } from './measured-system.ts';
 import { dovecotInstalled, startDovecot } from './peers/dovecot.ts';
 import { postfixInstalled, startPostfix } from './peers/postfix.ts';
 
@@ -20,16 +20,16 @@ export async function benchMailbox(options: Options): Promise<void> {
 }
 
 async function mailboxOfWaypost(options: Options): Promise<Figures> {
-  const waypost = await startWaypost();
+  const waypost = await startMeasured(options);
   try {
     const deliver = (messages: number, inAll: number): Promise<number> =>
       untilDelivered(
-        () => smtpLoad({ port: waypost.ports.mx, to: waypost.admin.address }, { ...options, messages }),
+        () => smtpLoad({ ports: waypost.smtpPorts, to: waypost.admin.address }, { ...options, messages }),
         async () => (await inboxCount(waypost)) >= inAll,
       );
     await deliver(options.warmUp, options.warmUp);
-    return await measure(waypost.pid, options.messages, () =>
-      deliver(options.messages, options.warmUp + options.messages),
+    return await waypost.counted(options.messages, () =>
+      measure(waypost.pids, options.messages, () => deliver(options.messages, options.warmUp + options.messages)),
     );
   } finally {
     await waypost.dispose();
@@ -42,12 +42,12 @@ async function mailboxOfDovecot(options: Options): Promise<Figures> {
   try {
     const deliver = (messages: number, inAll: number): Promise<number> =>
       untilDelivered(
-        () => smtpLoad({ port: postfix.port, to: 'alice@example.test' }, { ...options, messages }),
+        () => smtpLoad({ ports: [postfix.port], to: 'alice@example.test' }, { ...options, messages }),
         () => dovecot.count('alice') >= inAll,
       );
     await deliver(options.warmUp, options.warmUp);
-    const dovecotCost = await measure(dovecot.pid, options.messages, async () => {
-      figures = await measure(postfix.pid, options.messages, () =>
+    const dovecotCost = await measure([dovecot.pid], options.messages, async () => {
+      figures = await measure([postfix.pid], options.messages, () =>
         deliver(options.messages, options.warmUp + options.messages),
       );
       return 1;
@@ -72,7 +72,7 @@ async function untilDelivered(
   return (performance.now() - startedMs) / 1000;
 }
 
-async function inboxCount(waypost: WaypostProcess): Promise<number> {
+async function inboxCount(waypost: MeasuredSystem): Promise<number> {
   const { items } = await apiClient(waypost.api, waypost.admin).get('/api/v1/accounts/me/mailboxes');
   return items.find((mailbox: { role: string }) => mailbox.role === 'inbox').totalEmails;
 }

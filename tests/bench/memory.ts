@@ -12,7 +12,7 @@ export async function benchMemory(options: Options): Promise<void> {
     console.log(`idle: ${rssMb(waypost.pid)} MB`);
     const step = Math.ceil(options.messages / 10);
     for (let sent = step; sent <= options.messages; sent += step) {
-      await smtpLoad({ port: waypost.ports.mx, to: waypost.admin.address }, { ...options, messages: step });
+      await smtpLoad({ ports: [waypost.ports.mx], to: waypost.admin.address }, { ...options, messages: step });
       await until('all is delivered', 300_000, async () => {
         const metrics = await (await fetch(`http://127.0.0.1:${waypost.ports.ops}/metrics`)).text();
         return Number(/^waypost_mailbox_delivered_total(?:\{[^}]*\})? (\d+)/m.exec(metrics)?.[1] ?? 0) >= sent;

@@ -1,27 +1,40 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** What a process and all that it has started have used so far; ended children count by what their parents have waited for. */
-export function cpuSeconds(rootPid: number): number {
-  return tree(rootPid).reduce((sum, pid) => sum + ownAndReaped(pid), 0) / ticksPerSecond;
+/** What processes and all that they have started have used so far; ended children count by what their parents have waited for. */
+export function cpuSeconds(rootPids: readonly number[]): number {
+  return tree(rootPids).reduce((sum, pid) => sum + ownAndReaped(pid), 0) / ticksPerSecond;
 }
 
-/** Proportional set size of the tree, MB: shared pages are counted once. */
-export function memoryMb(rootPid: number): number {
-  const kilobytes = tree(rootPid).reduce((sum, pid) => sum + pssOf(pid), 0);
+/** Proportional set size of the trees, MB: shared pages are counted once. */
+export function memoryMb(rootPids: readonly number[]): number {
+  const kilobytes = tree(rootPids).reduce((sum, pid) => sum + pssOf(pid), 0);
   return Math.round(kilobytes / 1024);
+}
+
+/** Processes of these programs that this process has started. */
+export function childrenNamed(names: readonly string[]): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => Number(statOf(pid)?.[1]) === process.pid && names.includes(programOf(pid)));
+}
+
+function programOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
 }
 
 const ticksPerSecond = 100;
 
-function tree(rootPid: number): number[] {
+function tree(rootPids: readonly number[]): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const fields = statOf(Number(name));
     if (fields !== undefined) parents.set(Number(name), Number(fields[1]));
   }
-  const found = [rootPid];
-  for (const parent of found) for (const [pid, ppid] of parents) if (ppid === parent) found.push(pid);
+  const found = [...rootPids];
+  for (const parent of found)
+    for (const [pid, ppid] of parents) if (ppid === parent && !found.includes(pid)) found.push(pid);
   return found;
 }
 

@@ -31,6 +31,8 @@ export interface ClusterSystem extends System {
   services: Readonly<Record<ServiceName, readonly ClusterCopy[]>>;
   mongo: MongoReplicaSet;
   nats: NatsServer;
+  /** Of somebody who makes users, and may see what the servers do. */
+  adminUrl: string;
   /** `waypost doctor --verify` over all that is stored, as a user who may read all of it. */
   verify(): Promise<CommandResult>;
 }
@@ -100,6 +102,7 @@ async function start(
     services: copies,
     mongo: set.mongo,
     nats,
+    adminUrl: set.adminUrl,
     verify: async () =>
       runCommand(process.execPath, ['bin/waypost.js', 'doctor', '--verify', '--json'], {
         env: {

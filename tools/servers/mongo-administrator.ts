@@ -10,7 +10,7 @@ export async function createAdministrator(url: string, user: string, password: s
   if (await canLogIn(administrator)) return administrator;
   const client = new MongoClient(url, { serverSelectionTimeoutMS: 30_000 });
   try {
-    const roles = ['userAdminAnyDatabase'];
+    const roles = ['userAdminAnyDatabase', 'clusterMonitor'];
     await client.db('admin').command({ createUser: user, pwd: password, roles, writeConcern: { w: 'majority' } });
   } finally {
     await client.close();
