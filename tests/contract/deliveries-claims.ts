@@ -55,6 +55,22 @@ export function claimCases(under: () => QueueUnderTest): void {
     });
   });
 
+  it('destinations that can’t go now are not read and take no part of the limit', async () => {
+    const { store } = under();
+    const at = Date.now();
+    const names = ['except-a.example', 'except-b.example', 'except-c.example'];
+    const to = names.flatMap((name) => [remote(name), remote(name)]);
+    await enqueue(store.spool, makeMessage({ acceptedAt: at, to }));
+    const partitions = names.map(partitionOf);
+    const query = { partitions, now: at, perDestination: 9, limit: 2, destinations: 'remote' } as const;
+    const found = await store.deliveries.due({ ...query, except: new Set([names[0]!, names[2]!]) });
+    assert.deepEqual(
+      found.map(({ destination }) => destination),
+      [names[1], names[1]],
+    );
+    assert.deepEqual(await store.deliveries.due({ ...query, except: new Set(names) }), []);
+  });
+
   it('a row is not due before its time, and the store says when the next one is', async () => {
     const { store } = under();
     const at = Date.now();

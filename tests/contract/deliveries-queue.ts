@@ -40,6 +40,25 @@ export function queueCases(under: () => QueueUnderTest): void {
     assert.deepEqual([after.byState.queued, after.byState.cancelled], [0, 1]);
   });
 
+  it('counts of destinations tell what is due, waits, is leased and is held there, and nothing that has ended', async () => {
+    const { store, owner } = under();
+    const at = Date.now() - 5_000;
+    const to = (destination: string, many: number, change: object = {}) =>
+      Array.from({ length: many }, () => ({ kind: 'remote', destination, ...change }) as const);
+    const { ids, claim } = await owner.leased(makeMessage({ acceptedAt: at, to: to('one.example', 4) }));
+    await owner.record(ids[0]!, claim, delivered);
+    await owner.record(ids[1]!, claim, permanent);
+    await owner.record(ids[2]!, claim, temporary(Date.now() + hourMs));
+    const more = [...to('one.example', 3), ...to('two.example', 2, { dueAt: Date.now() + hourMs })];
+    const [held = ''] = await enqueue(store.spool, makeMessage({ acceptedAt: at, to: more }));
+    await store.deliveries.steer({ id: held, action: 'hold', now: Date.now(), actor: 'admin' });
+    const counts = await store.deliveries.destinationCounts(['one.example', 'two.example', 'none.example']);
+    assert.deepEqual(counts.get('one.example'), { ready: 2, deferred: 1, leased: 1, held: 1 });
+    assert.deepEqual(counts.get('two.example'), { ready: 0, deferred: 2, leased: 0, held: 0 });
+    assert.equal(counts.get('none.example'), undefined);
+    assert.equal((await store.deliveries.destinationCounts([])).size, 0);
+  });
+
   async function countsSince(time: number) {
     const [counts] = await until(async () => {
       const found = await under().store.deliveries.counts();

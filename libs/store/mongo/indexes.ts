@@ -1,6 +1,8 @@
 import type { CreateIndexesOptions } from 'mongodb';
 import { type BlobCollections, chunkIndex } from './blobs/documents.ts';
 import type { DirectoryCollections } from './directory/documents.ts';
+import type { DkimCollections } from './dkim/documents.ts';
+import { dkimIndexes } from './dkim/indexes.ts';
 import { directoryIndexes } from './directory/indexes.ts';
 import type { GroupCollections } from './groups/documents.ts';
 import { groupIndexes } from './groups/indexes.ts';
@@ -20,7 +22,8 @@ export interface Index {
     | 'messageSearch'
     | keyof DirectoryCollections
     | keyof GroupCollections
-    | keyof BlobCollections;
+    | keyof BlobCollections
+    | keyof DkimCollections;
   name: string;
   key: Readonly<Record<string, 1>>;
   useCase: string;
@@ -110,6 +113,13 @@ export const indexes: readonly Index[] = [
   },
   {
     collection: 'deliveries',
+    name: 'deliveries_held',
+    key: { destination: 1 },
+    useCase: 'held rows of a destination',
+    options: { partialFilterExpression: { state: 'held' } },
+  },
+  {
+    collection: 'deliveries',
     name: 'deliveries_terms',
     key: { terms: 1, _id: 1 },
     useCase: 'the queue API by sender, recipient, domain and destination',
@@ -191,5 +201,6 @@ export const indexes: readonly Index[] = [
   },
   ...searchIndexes,
   ...directoryIndexes,
+  ...dkimIndexes,
   ...groupIndexes,
 ];

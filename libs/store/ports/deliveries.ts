@@ -16,7 +16,7 @@ export interface Deliveries {
   /**
    * Rows that may be claimed (queued or deferred, dueAt <= now) of the partitions, at most `perDestination` for each destination and `limit` in all,
    * lowest (priority, rank) first within a destination. `destinations`: only those that the mailbox service serves, or only the others, which then take
-   * no part of the limit.
+   * no part of the limit. `except`: destinations that aren't read, as they can't go now.
    */
   due(query: {
     partitions: readonly number[];
@@ -24,6 +24,7 @@ export interface Deliveries {
     perDestination: number;
     limit: number;
     destinations?: 'local' | 'remote';
+    except?: ReadonlySet<string>;
   }): Promise<readonly DeliveryRow[]>;
 
   /** When the next row of these partitions falls due after `now` (ms), undefined when none waits. */
@@ -87,6 +88,9 @@ export interface Deliveries {
     oldestDueAt?: number;
   }>;
 
+  /** Rows of each of these destinations (at most 500 names) that have not ended, exact as of now; a destination without any is missing. */
+  destinationCounts(destinations: readonly string[]): Promise<ReadonlyMap<string, DestinationCounts>>;
+
   /** What an operator asks of one row; goes into its trace with the actor. `pending` when the row is leased and the wish was noted (`wanted`). */
   steer(request: {
     id: string;
@@ -99,6 +103,14 @@ export interface Deliveries {
   purge(query: { before: number; limit: number }): Promise<number>;
 }
 
+/** `ready` and `deferred`: due, and waiting for their time, whether they were attempted before or not. */
+export interface DestinationCounts {
+  ready: number;
+  deferred: number;
+  leased: number;
+  held: number;
+}
+
 export type SteerAction = 'hold' | 'release' | 'retry' | 'cancel';
 
 /** The end of an attempt. `reply` is what the trace shows. */
@@ -108,8 +120,9 @@ export interface Outcome {
   at: number;
   /** With whom it was, for the trace. */
   with?: { host?: string; address?: string; tls?: string };
+  /** `relayed`: the sender asked to be told of success, and the server it went to passes no such wish on (RFC 3461 §5.2.2): telling is ours. */
   result:
-    | { kind: 'delivered'; reply: string }
+    | { kind: 'delivered'; reply: string; relayed?: true }
     | { kind: 'deferred'; reply: string; replyClass: ReplyClass; nextAttemptAt: number }
     | { kind: 'failed'; reply: string; replyClass: ReplyClass }
     /** Handed back unattempted (a drain): the number of attempts doesn't grow. */

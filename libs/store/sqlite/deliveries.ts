@@ -19,6 +19,7 @@ export function sqliteDeliveries(engine: Engine): Deliveries {
     get: (id) => engine.read('deliveries.get', { id }),
     list: (filter, page) => engine.read('deliveries.list', { filter, ...page }, { search: true }),
     counts: countsOf(engine),
+    destinationCounts: async (destinations) => engine.read('deliveries.destinationCounts', { destinations }),
     steer: (request) => engine.write('deliveries.steer', request),
     purge: (query) => purge(engine, query),
   };

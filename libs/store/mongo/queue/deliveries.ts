@@ -7,6 +7,7 @@ import { forgetAccepts } from './body-collection.ts';
 import { changeDeliveries, moved } from './delivery-change.ts';
 import { claim, expireLeases, renew } from './delivery-claims.ts';
 import { countsOf } from './delivery-counts.ts';
+import { destinationCounts } from './destination-counts.ts';
 import { documentIdOf, toRow } from './delivery-document.ts';
 import { due, expireRows, nextDueAt } from './delivery-due.ts';
 import { list } from './delivery-list.ts';
@@ -30,6 +31,7 @@ export function mongoDeliveries(database: MongoDatabase): Deliveries {
     get: (id) => get(database, id),
     list: (filter, page) => list(database, filter, page),
     counts: countsOf(database),
+    destinationCounts: (destinations) => destinationCounts(database, destinations),
     steer: (request) => steer(database, request),
     purge: (query) => purge(database, query),
   };

@@ -56,13 +56,13 @@ const maxRipeningRounds = 20;
 /** In steps of the index, one for each destination, however many rows it has. It begins at another place each time, so that with more work than `limit` none is left out for ever. */
 async function readyDestinations(
   { deliveries }: MongoDatabase,
-  { partitions, limit, destinations }: DueQuery,
+  { partitions, limit, destinations, except }: DueQuery,
 ): Promise<string[]> {
   const ready = await deliveries.distinct('destination', { lane: 1, partition: { $in: [...partitions] } });
-  const all =
-    destinations === undefined
-      ? ready
-      : ready.filter((name) => isLocalDestination(name) === (destinations === 'local'));
+  const all = ready.filter((name) => {
+    const isWanted = destinations === undefined || isLocalDestination(name) === (destinations === 'local');
+    return isWanted && except?.has(name) !== true;
+  });
   const start = Math.floor(Math.random() * all.length);
   return [...all.slice(start), ...all.slice(0, start)].slice(0, limit);
 }

@@ -1,5 +1,6 @@
 import * as claims from './delivery-claims.ts';
 import * as due from './delivery-due.ts';
+import * as destinations from './destination-counts.ts';
 import * as list from './delivery-list.ts';
 import * as outcomes from './delivery-outcomes.ts';
 import * as queue from './delivery-queue.ts';
@@ -7,4 +8,4 @@ import * as reports from './delivery-reports.ts';
 
 export const writes = { ...due.writes, ...claims.writes, ...outcomes.writes, ...reports.writes, ...queue.writes };
 
-export const reads = { ...due.reads, ...list.reads, ...reports.reads, ...queue.reads };
+export const reads = { ...due.reads, ...list.reads, ...reports.reads, ...queue.reads, ...destinations.reads };

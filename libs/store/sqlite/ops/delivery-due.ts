@@ -14,6 +14,7 @@ export interface DueQuery {
   perDestination: number;
   limit: number;
   destinations?: 'local' | 'remote';
+  except?: ReadonlySet<string>;
   /** Answers what is on lane 1, although more has fallen due. */
   anyway: boolean;
 }
@@ -44,7 +45,7 @@ function due(connection: Connection, query: DueQuery): { rows: DeliveryRow[]; un
  */
 function* readyDestinations(
   connection: Connection,
-  { partitions, destinations }: DueQuery,
+  { partitions, destinations, except }: DueQuery,
 ): Generator<{ partition: number; destination: string }> {
   const { first, pastOthers } = bounds[destinations ?? 'all'];
   const wanted = new Set(partitions);
@@ -61,7 +62,7 @@ function* readyDestinations(
       if (!wanted.has(next.partition)) at = { partition: next.partition + 1, destination: first };
       else if (destinations !== undefined && isLocal !== (destinations === 'local')) at = pastOthers(next);
       else {
-        yield next;
+        if (except?.has(next.destination) !== true) yield next;
         at = next;
       }
     }

@@ -11,6 +11,7 @@ import { endedLeasesSql, leasedSql } from './delivery-claims.ts';
 import { dueSql, nextDestinationSql, nextDueSql, ripeSql } from './delivery-due.ts';
 import { freshQueries, listQuery } from './delivery-list.ts';
 import { doneSql, nextQueuedDestinationSql, oldestDueSql } from './delivery-queue.ts';
+import { heldOfDestinationSql, leasedByDestinationSql, waitingOfDestinationSql } from './destination-counts.ts';
 import { expiredSql, failingSql } from './delivery-reports.ts';
 import { rowByNameSql, rowsOfMessageSql, standingSql } from './delivery-rows.ts';
 
@@ -45,6 +46,12 @@ describe('query plans of the queue', () => {
     ['rows that fall due', ripeSql, /COVERING INDEX deliveries_due \(lane=\? AND due_at<\?\)$/],
     ['the next time that rows fall due', nextDueSql, /deliveries_due \(lane=\? AND due_at>\?\)$/],
     ['the oldest due', oldestDueSql, /COVERING INDEX deliveries_due \(lane=\?\)$/],
+    [
+      'waiting rows of a destination',
+      waitingOfDestinationSql,
+      /COVERING INDEX deliveries_ready \(lane=\? AND partition=\? AND destination=\?\)$/,
+    ],
+    ['held rows of a destination', heldOfDestinationSql, /COVERING INDEX deliveries_held \(destination=\?\)$/],
     ['rows past their time', expiredSql, /deliveries_expiry \(expires_at<\?\)$/],
     ['failures', failingSql, /deliveries_state \(state=\?\)$/],
     ['finished rows', doneSql, /deliveries_done \(updated_at<\?\)$/],
@@ -62,7 +69,7 @@ describe('query plans of the queue', () => {
   }
 
   it('leases: only what is leased now is looked through', () => {
-    for (const sql of [endedLeasesSql, leasedSql])
+    for (const sql of [endedLeasesSql, leasedSql, leasedByDestinationSql])
       assert.match(plan(sql), /SCAN (d|deliveries) USING (COVERING )?INDEX deliveries_leased/);
   });
 

@@ -1,8 +1,9 @@
 import type { Connection } from '../engine/connection.ts';
 import { directorySchema } from './directory.ts';
+import { dkimKeysSchema } from './dkim-keys.ts';
 import { groupsSchema } from './groups.ts';
 import { mailboxesSchema } from './mailboxes.ts';
-import { queueSchema } from './queue.ts';
+import { heldSchema, queueSchema } from './queue.ts';
 
 /**
  * The schema, forward only: each step runs once, in order, in a transaction with the number of the step. Released steps never change; a change of
@@ -11,6 +12,8 @@ import { queueSchema } from './queue.ts';
 const steps: readonly string[] = [
   `CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID; ${directorySchema} ${queueSchema} ${mailboxesSchema}`,
   groupsSchema,
+  heldSchema,
+  dkimKeysSchema,
 ];
 
 /** Brings the database up to this release; throws SchemaTooNew for one made by a later release. */

@@ -119,3 +119,6 @@ CREATE TABLE counters (
   value INTEGER NOT NULL
 ) WITHOUT ROWID;
 `;
+
+/** Held rows of a destination, for its counts: after a restore all of the queue is held. */
+export const heldSchema = `CREATE INDEX deliveries_held ON deliveries (destination) WHERE state = 3;`;
