@@ -16,7 +16,7 @@ export function rawPrefixBytes(reversePath: string, trace: string): number {
  * §8). The others tell of its way. '' for most messages.
  */
 export function addedFields(trace: string): string {
-  return trace.replace(/^(?:Received|Return-Path):.*\r\n(?:[ \t].*\r\n)*/gim, '');
+  return trace.replace(/^(?:Received|Return-Path|Waypost-Forwarded):.*\r\n(?:[ \t].*\r\n)*/gim, '');
 }
 
 const returnPathFrameBytes = 'Return-Path: <>\r\n'.length;

@@ -2,6 +2,8 @@ import { MAX_DOMAIN_OCTETS, normaliseAddressLiteral, normaliseDomain } from './d
 
 /** RFC 5321 §4.5.3.1.1, in octets of UTF-8. */
 const MAX_LOCAL_PART_OCTETS = 64;
+/** RFC 5321 §4.5.3.1.3, without the angle brackets. */
+const MAX_PATH_OCTETS = 254;
 
 /**
  * One SMTP mailbox.
@@ -31,8 +33,13 @@ export function parseAddress(text: string): Address | undefined {
   if (domain === undefined) return undefined;
   const localPart = quoteWhenNeeded(local.content);
   const keyLocalPart = localPartKey(local.content);
-  if (octets(localPart) > MAX_LOCAL_PART_OCTETS || octets(keyLocalPart) > MAX_LOCAL_PART_OCTETS) return undefined;
+  if (Math.max(octets(localPart), octets(keyLocalPart)) > maxLocalPartOctets(localPart, domain)) return undefined;
   return { localPart, domain, key: `${keyLocalPart}@${domain}`, display: text };
+}
+
+/** Servers that forward mail write the whole address of its sender into a local part of theirs (SRS), and every server takes that. */
+function maxLocalPartOctets(localPart: string, domain: string): number {
+  return /^"?srs[01][-+=]/i.test(localPart) ? MAX_PATH_OCTETS - 1 - octets(domain) : MAX_LOCAL_PART_OCTETS;
 }
 
 /**
