@@ -47,6 +47,29 @@ test('a remote address is one target whatever the case of its domain', () => {
   );
 });
 
+test('an alias that leads elsewhere forwards under a reverse-path of ours, and reports name the alias', () => {
+  const outside = [
+    { address: 'x@far.test', domain: 'far.test' },
+    { address: 'y@near.test', domain: 'near.test' },
+  ];
+  const alias = local('team@a.test', alice);
+  assert.ok(alias.resolution.kind === 'local');
+  const direct: ResolvedRecipient = { recipient: 'y@NEAR.test', resolution: { kind: 'remote', domain: 'near.test' } };
+  const targets = build([direct, { ...alias, resolution: { ...alias.resolution, outside }, notify: ['FAILURE'] }], {
+    forwardedFrom: 'SRS0=x@a.test',
+  });
+  assert.deepEqual(
+    targets.map(({ kind, recipient, destination, reversePath }) => [kind, recipient, destination, reversePath]),
+    [
+      ['remote', 'y@NEAR.test', 'near.test', undefined],
+      ['inbox', 'team@a.test', localDestination(alice), undefined],
+      ['remote', 'x@far.test', 'far.test', 'SRS0=x@a.test'],
+    ],
+  );
+  assert.equal(targets[2]?.originalRecipient, 'rfc822;team@a.test');
+  assert.deepEqual(targets[2]?.notify, ['FAILURE']);
+});
+
 test("the sender's own copy is a target beside the one that the sender is sent", () => {
   const targets = build([local('alice@a.test', alice)], { sentCopy: { accountId: alice, address: 'alice@a.test' } });
   assert.deepEqual(

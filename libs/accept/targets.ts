@@ -8,9 +8,6 @@ export const maxRecipients = 1000;
 /** Targets of one message after aliases are expanded. */
 export const maxTargets = 1000;
 
-/** Priorities of targets: lower goes first. */
-export const priorities = { report: 0, ordinary: 1, bulk: 2 } as const;
-
 /** A recipient that was found to be deliverable. */
 export interface ResolvedRecipient {
   /** As the client gave it, without angle brackets. */
@@ -26,6 +23,8 @@ export interface TargetsRequest {
   sentCopy?: { accountId: string; address: string };
   /** RFC 5321 reverse-path without brackets. */
   sender: string;
+  /** MAIL FROM of what aliases forward elsewhere, where it isn't `sender`. */
+  forwardedFrom?: string;
   sizeBytes: number;
   priority: number;
   nowMs: number;
@@ -59,6 +58,8 @@ export function buildTargets(request: TargetsRequest, ranks: Ranks): Target[] {
         accountId,
       }));
     }
+    for (const { address, domain } of resolution.outside ?? [])
+      addOnce(remoteKey(address, domain), () => forwarded(request, ranks, targets.length, recipient, address, domain));
   }
   if (request.sentCopy) {
     const { accountId, address } = request.sentCopy;
@@ -80,6 +81,41 @@ export function buildTargets(request: TargetsRequest, ranks: Ranks): Target[] {
 /** Another server's local parts may differ by case alone (RFC 5321 §2.4); domains never do. */
 const remoteKey = (address: string, domain: string): string =>
   `${address.slice(0, address.lastIndexOf('@'))}@${domain}`;
+
+/** What each recipient leads to, in the form that two are compared by. */
+export function targetKeys({ recipient, resolution }: ResolvedRecipient): string[] {
+  if (resolution.kind === 'remote') return [remoteKey(recipient, resolution.domain)];
+  const outside = resolution.outside ?? [];
+  return [
+    ...resolution.targets.map(({ accountId }) => accountId),
+    ...outside.map(({ address, domain }) => remoteKey(address, domain)),
+  ];
+}
+
+function forwarded(
+  request: TargetsRequest,
+  ranks: Ranks,
+  n: number,
+  alias: ResolvedRecipient,
+  address: string,
+  destination: string,
+): Target {
+  const { notify } = alias;
+  const recipient = {
+    recipient: address,
+    // RFC 3461 §5.2.1: what the sender wrote is what a report should name.
+    originalRecipient: alias.originalRecipient ?? originalOf(alias.recipient),
+    ...(notify && { notify }),
+  };
+  const { forwardedFrom } = request;
+  return {
+    ...target(request, ranks, n, { kind: 'remote', destination, recipient }),
+    ...(forwardedFrom !== undefined && { reversePath: forwardedFrom }),
+  };
+}
+
+/** RFC 3461 §4.2, RFC 6533 §3. */
+const originalOf = (address: string): string => `${/^[ -~]*$/.test(address) ? 'rfc822' : 'utf-8'};${address}`;
 
 type Addressee = Pick<ResolvedRecipient, 'recipient' | 'notify' | 'originalRecipient'>;
 

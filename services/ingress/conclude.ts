@@ -1,6 +1,6 @@
 import { acceptMessage } from '../../libs/accept/accept.ts';
 import { receivedLine } from '../../libs/accept/received.ts';
-import { buildTargets, priorities } from '../../libs/accept/targets.ts';
+import { buildTargets } from '../../libs/accept/targets.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { type Reply, reply } from '../../libs/smtp/reply.ts';
 import { OutcomeUnknown, StoreBusy, StoreFull, StoreUnavailable } from '../../libs/store/errors.ts';

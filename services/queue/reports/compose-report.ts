@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Ranks } from '../../../libs/accept/ranks.ts';
-import { buildTargets, priorities, type ResolvedRecipient } from '../../../libs/accept/targets.ts';
+import { priorities } from '../../../libs/accept/priorities.ts';
+import { buildTargets, type ResolvedRecipient } from '../../../libs/accept/targets.ts';
 import { type Blobs, inlineLimitBytes } from '../../../libs/blobs/port.ts';
 import type { DeliveryRow } from '../../../libs/delivery/row.ts';
 import { buildDsn, type RecipientReport } from '../../../libs/mail/report/build-dsn.ts';
