@@ -3,6 +3,7 @@ import { type AcceptDeps, acceptMessage } from '../../../libs/accept/accept.ts';
 import { receivedLine } from '../../../libs/accept/received.ts';
 import type { Ranks } from '../../../libs/accept/ranks.ts';
 import type { Resolver } from '../../../libs/accept/resolver.ts';
+import { priorities } from '../../../libs/accept/priorities.ts';
 import { buildTargets } from '../../../libs/accept/targets.ts';
 import { type Blobs, inlineLimitBytes } from '../../../libs/blobs/port.ts';
 import { Problem, problem } from '../../../libs/http/problem.ts';
