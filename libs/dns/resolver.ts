@@ -48,7 +48,9 @@ class StubResolver implements Resolver {
   readonly #metrics: DnsMetrics;
   readonly #turns = new Turns({ most: 200, mostWaiting: 10_000 });
   readonly #underway = new Map<string, Promise<Answer>>();
-  readonly #closed = new AbortController();
+  /** What ends a look-up that runs. */
+  readonly #ends = new Set<AbortController>();
+  #closed = false;
 
   constructor({ servers, trustAuthentic, clock, metrics, limitMs, maxEntries }: DnsOptions) {
     if (servers.length === 0) throw new RangeError('no name servers');
@@ -99,7 +101,8 @@ class StubResolver implements Resolver {
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#closed = true;
+    for (const end of this.#ends) end.abort();
   }
 
   #ask(text: string, type: RecordTypeName, { signal }: LookupOptions = {}): Promise<Answer> {
@@ -122,17 +125,30 @@ class StubResolver implements Resolver {
 
   /** For all who ask, so it isn't tied to the signal of one of them. */
   async #find(key: string, question: { name: string; type: RecordTypeName }): Promise<Answer> {
-    const limit = AbortSignal.timeout(this.#limitMs);
-    const signal = AbortSignal.any([limit, this.#closed.signal]);
-    const deadlineMs = performance.now() + this.#limitMs;
-    const endTurn = await this.#turns.take(signal);
+    const end = new AbortController();
+    if (this.#closed) end.abort();
+    this.#ends.add(end);
+    const timer = setTimeout(() => end.abort(), this.#limitMs);
+    try {
+      return await this.#inTurn(key, question, { deadlineMs: performance.now() + this.#limitMs, signal: end.signal });
+    } finally {
+      clearTimeout(timer);
+      this.#ends.delete(end);
+    }
+  }
+
+  async #inTurn(
+    key: string,
+    question: { name: string; type: RecordTypeName },
+    limits: { deadlineMs: number; signal: AbortSignal },
+  ): Promise<Answer> {
+    const endTurn = await this.#turns.take(limits.signal);
     if (endTurn === undefined) {
       this.#metrics.lookups.inc({ result: 'overload' });
       return unknown({ kind: 'timeout', detail: 'too many look-ups are under way' }, 0);
     }
     try {
-      const answer = await lookUp(this.#asker, question, { dnssec: this.#dnssec, deadlineMs, signal });
-      return this.#kept(key, answer);
+      return this.#kept(key, await lookUp(this.#asker, question, { dnssec: this.#dnssec, ...limits }));
     } finally {
       endTurn();
     }
