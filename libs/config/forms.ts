@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { isIP } from 'node:net';
+import { parseLimitRules } from '../delivery/limits/limits.ts';
 import { minPasswordLength, newPassword } from '../directory/password-policy.ts';
 import { normaliseDomain } from '../mail/address/domain.ts';
 import { parseAddress } from '../mail/address/mailbox-address.ts';
@@ -105,6 +106,11 @@ export const routes = form(
   'domain=smtp://[user:pass@]host:port, also smtps: and lmtp:, * for all, from:sender=… for mail of an address or domain, ' +
     'at the end ?tls=never, opportunistic, required or verified; comma-separated',
   (value) => list(value, 1000, route),
+);
+
+export const limits = form(
+  'pattern=connections:1 to 1000,perConnection:from 1,perSecond:from 0 (no limit), each optional; several separated by `;`',
+  parseLimitRules,
 );
 
 export function durationMs(value: string): number | undefined {

@@ -5,6 +5,7 @@ import {
   bytes,
   duration,
   hostName,
+  limits,
   listen,
   networks,
   oneOf,
@@ -210,6 +211,13 @@ export const configSchema = z.object({
     '',
     'Where mail for a domain goes instead of its MX; the host may be private.',
     true,
+  ),
+  limits: setting(
+    'Delivery',
+    'WAYPOST_LIMITS',
+    limits,
+    '*=connections:20,perConnection:100,perSecond:0',
+    'What the whole cluster asks of one group of hosts at most: connections at a time, messages for a connection, messages for a second. A group is the registrable domain of the MX hosts, or host:port of a route; `*.example` and `*` fit several, and the closest counts for each limit. What is set over the API goes before it.',
   ),
   allowPrivateDestinations: setting(
     'Delivery',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { afterReport, type HealthReport, newHealth } from '../../libs/delivery/limits/health.ts';
-import { limits, longMs, newGroup, noon, type OpenGroups } from './groups.ts';
+import { limits, longMs, newGroup, noon, type OpenGroups } from './groups-fixture.ts';
 
 const minuteMs = 60_000;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import type { Permit } from '../../libs/store/ports/groups.ts';
-import { limits, longMs, newGroup, noon, type OpenGroups } from './groups.ts';
+import { limits, longMs, newGroup, noon, type OpenGroups } from './groups-fixture.ts';
 import { until } from './partitions.ts';
 
 const steps = fc.oneof(

@@ -6,7 +6,8 @@ import type { Permit } from '../../libs/store/ports/groups.ts';
 import { freshDatabase, mongoForFile } from '../backends/require.ts';
 import { MongoLink, type MongoRequest } from '../support/mongo-link.ts';
 import { watchedStores } from '../support/mongo-wire.ts';
-import { graceMs, grown, groupsContract, limits, longMs, newGroup, noon, shortMs } from './groups.ts';
+import { groupsContract } from './groups.ts';
+import { graceMs, grown, limits, longMs, newGroup, noon, shortMs } from './groups-fixture.ts';
 
 const mongo = await mongoForFile({ members: 3, own: true });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Acquired, Groups, Permit } from '../../libs/store/ports/groups.ts';
-import { graceMs, grown, limits, longMs, newGroup, noon, type OpenGroups, shortMs } from './groups.ts';
+import { graceMs, grown, limits, longMs, newGroup, noon, type OpenGroups, shortMs } from './groups-fixture.ts';
 import { until } from './partitions.ts';
 
 interface Ask {

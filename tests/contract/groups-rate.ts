@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { limits, newGroup, noon, type OpenGroups } from './groups.ts';
+import { limits, newGroup, noon, type OpenGroups } from './groups-fixture.ts';
 
 export function rateCases(store: () => OpenGroups): void {
   it('two processes take together what the rate lets through: a second’s worth at once, then as it comes in', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Refused } from '../../libs/store/errors.ts';
-import { graceMs, limits, longMs, newGroup, noon, type OpenGroups, shortMs } from './groups.ts';
+import { graceMs, limits, longMs, newGroup, noon, type OpenGroups, shortMs } from './groups-fixture.ts';
 import { until } from './partitions.ts';
 
 const dayMs = 24 * 3_600_000;

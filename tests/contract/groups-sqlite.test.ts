@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { openSqliteStore } from '../../libs/store/sqlite/open.ts';
-import { groupsContract, limits, longMs, noon } from './groups.ts';
+import { groupsContract } from './groups.ts';
+import { limits, longMs, noon } from './groups-fixture.ts';
 
 groupsContract('SQLite', async (options) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'waypost-groups-'));

@@ -1,5 +1,5 @@
 import type { MongoStore } from '../../libs/store/mongo/open.ts';
-import { limits, noon } from './groups.ts';
+import { limits, noon } from './groups-fixture.ts';
 
 /** Every operation of the limits of destinations, with and without what it may leave out. */
 export async function useGroups({ groups }: MongoStore): Promise<void> {

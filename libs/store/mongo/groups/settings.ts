@@ -2,7 +2,6 @@ import type { Filter } from 'mongodb';
 import { checkLimits, checkName, unusedGroup } from '../../group-rules.ts';
 import type { DestinationStanding, Groups, GroupStanding, Named, NamesPage } from '../../ports/groups.ts';
 import type { MongoDatabase } from '../database.ts';
-import type { OnlyReadable } from '../newer-documents.ts';
 import { asStoreErrors } from '../write-errors.ts';
 import { purgeGroups } from './purge.ts';
 import { changeDestinations, changeGroup, readable } from './change.ts';
