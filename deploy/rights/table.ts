@@ -77,7 +77,7 @@ const blobs = (actions: readonly CollectionAction[]) => on(['blobs.files', 'blob
 export const rights: readonly Rights[] = [
   {
     user: 'auth',
-    purpose: 'The directory, credentials, tokens and login limits; nobody else answers for them.',
+    purpose: 'The directory, credentials, tokens, login limits and DKIM keys; nobody else answers for them.',
     nats: {
       answers: [...logins, 'directory.resolve', ...accountRequests],
       // Its own HTTP API asks as the others do.
@@ -92,6 +92,8 @@ export const rights: readonly Rights[] = [
       collections: {
         ...on(directory, all),
         ...on(secrets, all),
+        // Private keys: delivery signs with them, and nobody else reads them.
+        dkim_keys: all,
         // A changed quota is copied to the mailboxes.
         mail_accounts: change,
         ...everyService,
@@ -161,15 +163,26 @@ export const rights: readonly Rights[] = [
     purpose: 'Sends to other servers.',
     nats: {
       answers: [],
-      asks: [],
-      publishes: [],
+      asks: ['queue.pull'],
+      publishes: ['mail.delivered', 'mail.deferred', 'mail.cancelled'],
       reads: [],
-      wakes: [],
-      wokenBy: [],
+      wakes: ['queue.rows', 'queue.settled'],
+      wokenBy: ['queue.ready'],
       stream: 'look',
     },
-    // Permits of the groups that it dials, and what became of them.
-    mongodb: { collections: { groups: change, ...everyService }, everywhere: [] },
+    mongodb: {
+      collections: {
+        accepts: read,
+        // Renews leases and writes what became of attempts.
+        deliveries: ['find', 'update'],
+        ...blobs(['find']),
+        // Permits of the groups that it dials, and what became of them.
+        groups: change,
+        dkim_keys: read,
+        ...everyService,
+      },
+      everywhere: ['dbStats'],
+    },
   },
   {
     user: 'mailbox',

@@ -91,6 +91,11 @@ export const servers = form('host:port, comma-separated; without a port 53', (va
   }),
 );
 
+/** 32 octets each. An empty text is no way to say none: it would be an accident. */
+export const secretKeys = form('32 octets in base64 (44 characters), several comma-separated', (value) =>
+  value === '' ? undefined : list(value, 10, (item) => (/^[A-Za-z0-9+/]{43}=$/.test(item) ? item : undefined)),
+);
+
 export const hostName = form('a host name such as mail.example.org', (value) =>
   value.length <= 253 && /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(value)
     ? value.toLowerCase()

@@ -12,6 +12,7 @@ import {
   password,
   routes,
   schedule,
+  secretKeys,
   servers,
   text,
   url,
@@ -168,6 +169,12 @@ export const configSchema = z.object({
     'false',
     'HTTP logins off loopback that came neither by TLS nor by a trusted proxy that says so.',
   ),
+  secretsKeys: secret(
+    'Security',
+    'WAYPOST_SECRETS_KEY',
+    secretKeys,
+    'Encrypts private DKIM keys in the store. Without it who can read the store can read them. Make one with `openssl rand -base64 32`, the same for all services. To replace it: the new one, a comma, the old one.',
+  ),
   tlsCertFile: optional(
     'Security',
     'WAYPOST_TLS_CERT_FILE',
@@ -188,6 +195,13 @@ export const configSchema = z.object({
     networks,
     '',
     'Clients that may relay through the MX listener without AUTH; the rules on who owns a sender don’t apply to them.',
+  ),
+  srsSecret: secret(
+    'Security',
+    'WAYPOST_SRS_SECRET',
+    text('one or two secrets of 16 to 200 characters, comma-separated', /^[^\s,]{16,200}(?:,[^\s,]{16,200})?$/),
+    'Signs the return addresses of mail that aliases forward (SRS): the first signs, both are believed. The same for all of a cluster.',
+    'a file in the data directory; none in a cluster',
   ),
   trustedProxies: setting(
     'Security',

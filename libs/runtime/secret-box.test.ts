@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSecretBox, UnreadableSecret } from './secret-box.ts';
 
-const [first, second] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+const keyOf = (octet: number): string => Buffer.alloc(32, octet).toString('base64');
+const [first, second] = [keyOf(1), keyOf(2)];
 const secret = '-----BEGIN PRIVATE KEY-----\nsecret\n';
 
 test('what is sealed shows nothing of the secret, is never the same twice, and opens again', () => {

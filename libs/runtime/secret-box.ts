@@ -13,8 +13,9 @@ export interface SecretBox {
   open(sealed: string, place: string): string;
 }
 
-/** `keys`: 32 bytes each. The first one seals; all of them open, so that a key can be replaced. */
-export function createSecretBox(keys: readonly Buffer[] = []): SecretBox {
+/** `encodedKeys`: 32 octets each, in base64. The first one seals; all of them open, so that a key can be replaced. */
+export function createSecretBox(encodedKeys: readonly string[] = []): SecretBox {
+  const keys = encodedKeys.map((key) => Buffer.from(key, 'base64'));
   const [sealing] = keys;
   const byId = new Map(keys.map((key) => [idOf(key), key]));
   return {

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Subscription } from '../../libs/bus/port.ts';
 import { resolveAddresses } from '../../libs/directory/resolve.ts';
 import { type MountOptions, mountRoutes } from '../../libs/http/mount-routes.ts';
+import { createSecretBox } from '../../libs/runtime/secret-box.ts';
 import type { Readiness, Service } from '../../libs/runtime/service.ts';
 import { StoreHealth } from '../../libs/store/health.ts';
 import { answerAccounts } from './account-responders.ts';
@@ -9,6 +10,7 @@ import type { AuthContext, AuthDeps } from './context.ts';
 import { type FirstAccount, ensureFirstAccounts } from './first-accounts.ts';
 import { HashingSlots } from './hashing-slots.ts';
 import { aliasRoutes } from './http/aliases.ts';
+import { dkimRoutes } from './http/dkim.ts';
 import { domainRoutes } from './http/domains.ts';
 import { tokenRoutes } from './http/tokens.ts';
 import { createLoginLimiter } from './login-limiter.ts';
@@ -27,7 +29,7 @@ export interface AuthService extends Service {
 /** Domains, accounts, aliases, credentials, tokens and login limits; answers the other services over the bus. */
 export function createAuth(deps: AuthDeps & Pick<MountOptions, 'authenticate' | 'bytes'>): AuthService {
   const context = createContext(deps);
-  const routes = [...domainRoutes(context), ...aliasRoutes(context), ...tokenRoutes(context)];
+  const routes = [...domainRoutes(context), ...dkimRoutes(context), ...aliasRoutes(context), ...tokenRoutes(context)];
   const router = mountRoutes(routes, deps);
   const stopping = new AbortController();
   let answering: Subscription[] = [];
@@ -72,6 +74,7 @@ function createContext({ metrics: registry, loginLimits, ...deps }: AuthDeps): A
     ...deps,
     metrics,
     slots,
+    secrets: createSecretBox(deps.config.secretsKeys),
     limiter: createLoginLimiter({ limits: loginLimits, clock: deps.clock }),
     passwords: createPasswords(metrics.passwordHashes),
     copyQuotas: quotaCopier({ ...deps, metrics }),

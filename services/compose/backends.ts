@@ -7,6 +7,7 @@ import type { Clock } from '../../libs/runtime/clock.ts';
 import type { Credentials, LoginLimits } from '../../libs/store/ports/credentials.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
 import type { Directory, DirectoryAdmin } from '../../libs/store/ports/directory.ts';
+import type { DkimKeys } from '../../libs/store/ports/dkim-keys.ts';
 import type { Mailboxes } from '../../libs/store/ports/mailboxes.ts';
 import type { Partitions } from '../../libs/store/ports/partitions.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
@@ -29,6 +30,7 @@ export interface Store {
   directoryAdmin: DirectoryAdmin;
   credentials: Credentials;
   loginLimits: LoginLimits;
+  dkimKeys: DkimKeys;
 }
 
 /** Opens them for these services; what is to be closed goes into `opened`. */

@@ -12,6 +12,7 @@ import { permanent, QueueOwner, temporary } from './deliveries-owner.ts';
 import { Courier } from './mailboxes-courier.ts';
 import { appended } from './mailboxes-messages.ts';
 import { useBlobs } from './mongo-blobs-use.ts';
+import { useDkimKeys } from './mongo-dkim-use.ts';
 import { useDirectory } from './mongo-directory-use.ts';
 import { useGroups } from './mongo-groups-use.ts';
 import { allPartitions, dayMs, enqueue, hourMs, makeMessage } from './spool-messages.ts';
@@ -27,6 +28,7 @@ describe('the MongoDB store on the wire', { skip: mongo.skip }, () => {
     store.database.client.on('commandStarted', (event) => commands.push(event));
     await useAll(store);
     await useDirectory(store);
+    await useDkimKeys(store);
     await useBlobs(store);
     await useGroups(store);
   });

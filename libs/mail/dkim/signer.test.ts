@@ -12,7 +12,7 @@ import { dkimRecord } from './dns-record.ts';
 import { generateKeys, placeOfKey } from './key-pair.ts';
 import { createSigner } from './signer.ts';
 
-const secrets = createSecretBox([Buffer.alloc(32, 7)]);
+const secrets = createSecretBox([Buffer.alloc(32, 7).toString('base64')]);
 const ours = { reversePath: 'alice@example.org', isOurs: true };
 const mail = (fields: string, body = 'Hello,  you\r\n\r\n-- \r\nAlice\r\n\r\n\r\n'): Buffer =>
   Buffer.from(`${fields}\r\n\r\n${body}`);

@@ -2,6 +2,7 @@ import type { ClientSession, Collection, Db, MongoClient } from 'mongodb';
 import { type BlobCollections, blobCollections } from './blobs/documents.ts';
 import { type DirectoryCollections, directoryCollections } from './directory/documents.ts';
 import { type GroupCollections, groupCollections } from './groups/documents.ts';
+import { type DkimCollections, dkimCollections } from './dkim/documents.ts';
 import type { AcceptDocument } from './queue/accept-document.ts';
 import type { DeliveryDocument } from './queue/delivery-document.ts';
 import type { OwnerDocument, PartitionDocument } from './queue/partitions.ts';
@@ -16,7 +17,7 @@ import { NewerDocuments } from './newer-documents.ts';
 import { storeError } from './write-errors.ts';
 
 /** All collections. docs/decisions/mongodb-documents.md says why they are cut like this. */
-export interface MongoDatabase extends DirectoryCollections, BlobCollections, GroupCollections {
+export interface MongoDatabase extends DirectoryCollections, BlobCollections, GroupCollections, DkimCollections {
   client: MongoClient;
   db: Db;
   accepts: Collection<AcceptDocument>;
@@ -70,6 +71,7 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
     meta: db.collection('meta'),
     probes: db.collection('probes'),
     ...directoryCollections(db),
+    ...dkimCollections(db),
     ...groupCollections(db),
     newer: new NewerDocuments(),
   };

@@ -4,11 +4,13 @@ import type { Registry } from 'prom-client';
 import type { GroupsOptions } from '../group-rules.ts';
 import type { Deliveries } from '../ports/deliveries.ts';
 import type { Groups } from '../ports/groups.ts';
+import type { DkimKeys } from '../ports/dkim-keys.ts';
 import type { Mailboxes } from '../ports/mailboxes.ts';
 import type { Partitions } from '../ports/partitions.ts';
 import type { Spool } from '../ports/spool.ts';
 import { type MongoAddress, openDatabase } from './connect.ts';
 import type { MongoDatabase } from './database.ts';
+import { mongoDkimKeys } from './dkim/dkim-keys.ts';
 import { type DirectoryPorts, directoryPorts } from './directory/ports.ts';
 import { mongoGroups } from './groups/groups.ts';
 import { AccountTurns } from './mailboxes/account-turns.ts';
@@ -31,6 +33,7 @@ export interface MongoStore extends DirectoryPorts {
   deliveries: Deliveries;
   partitions: Partitions;
   mailboxes: Mailboxes;
+  dkimKeys: DkimKeys;
   groups: Groups;
   /** For the adapters of the other ports, which share the connection. */
   database: MongoDatabase;
@@ -129,6 +132,7 @@ function compose(database: MongoDatabase, incarnation: number, room: Room, optio
     mailboxes: mongoMailboxes({ database, turns: new AccountTurns(), incarnation }),
     groups: mongoGroups(database, options.groups),
     ...directoryPorts(database),
+    dkimKeys: mongoDkimKeys(database),
     database,
     healthy: () => writer.healthy,
     probe,

@@ -7,6 +7,7 @@ import type { GroupsOptions } from '../group-rules.ts';
 import type { Credentials, LoginLimits } from '../ports/credentials.ts';
 import type { Deliveries } from '../ports/deliveries.ts';
 import type { Directory, DirectoryAdmin } from '../ports/directory.ts';
+import type { DkimKeys } from '../ports/dkim-keys.ts';
 import type { Groups } from '../ports/groups.ts';
 import type { Mailboxes } from '../ports/mailboxes.ts';
 import type { Partitions } from '../ports/partitions.ts';
@@ -14,6 +15,7 @@ import type { Spool } from '../ports/spool.ts';
 import { sqliteCredentials } from './credentials.ts';
 import { sqliteDeliveries } from './deliveries.ts';
 import { sqliteDirectory, sqliteDirectoryAdmin } from './directory.ts';
+import { sqliteDkimKeys } from './dkim-keys.ts';
 import { Engine, type EngineOptions } from './engine/engine.ts';
 import { lockDataDirectory } from './engine/lock.ts';
 import { sqliteGroups } from './groups.ts';
@@ -33,6 +35,7 @@ export interface SqliteStore {
   directoryAdmin: DirectoryAdmin;
   credentials: Credentials;
   loginLimits: LoginLimits;
+  dkimKeys: DkimKeys;
   groups: Groups;
   /** False from an unknown outcome until a write has committed again. */
   healthy(): boolean;
@@ -84,6 +87,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
       directoryAdmin: sqliteDirectoryAdmin(engine),
       credentials: sqliteCredentials(engine),
       loginLimits: sqliteLoginLimits(engine),
+      dkimKeys: sqliteDkimKeys(engine),
       groups: sqliteGroups(engine, options.groups),
       healthy: () => engine.healthy(),
       probe: (timeoutMs) => engine.probe(timeoutMs),

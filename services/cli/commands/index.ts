@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { accountCommands } from './account.ts';
 import { aliasCommands } from './alias.ts';
+import { dkimCommands } from './dkim.ts';
 import { doctorCommands } from './doctor.ts';
 import { domainCommands } from './domain.ts';
 import { messageCommands } from './message.ts';
@@ -12,6 +13,7 @@ import { tokenCommands } from './token.ts';
 export const commands: readonly Command[] = [
   ...messageCommands,
   ...domainCommands,
+  ...dkimCommands,
   ...accountCommands,
   ...aliasCommands,
   ...tokenCommands,

@@ -12,7 +12,7 @@ export function domainWrites({
   database,
   turns,
 }: AdminContext): Pick<DirectoryAdmin, 'domains' | 'addDomain' | 'removeDomain'> {
-  const { domains, addresses } = database;
+  const { domains, addresses, dkimKeys } = database;
   return {
     domains: ({ limit, cursor }) =>
       asStoreErrors(false, async () => {
@@ -37,6 +37,7 @@ export function domainWrites({
           if (deletedCount === 0) throw new NotFound('domain');
           const used = await addresses.findOne({ domain: key }, { session, projection: { _id: 1 } });
           if (used !== null) throw new Refused('domainInUse', 'accounts or aliases are in this domain');
+          await dkimKeys.deleteOne({ _id: key }, { session });
         }),
       ),
   };

@@ -3,6 +3,7 @@ import * as collection from './collection.ts';
 import * as credentials from './credentials.ts';
 import * as deliveries from './deliveries.ts';
 import * as directory from './directory.ts';
+import * as dkimKeys from './dkim-keys.ts';
 import * as groups from './groups.ts';
 import * as health from './health.ts';
 import * as loginLimits from './login-limits.ts';
@@ -24,6 +25,7 @@ const allWrites = {
   ...directory.writes,
   ...credentials.writes,
   ...loginLimits.writes,
+  ...dkimKeys.writes,
   ...groups.writes,
 };
 
@@ -37,6 +39,7 @@ const allReads = {
   ...directory.reads,
   ...credentials.reads,
   ...loginLimits.reads,
+  ...dkimKeys.reads,
   ...groups.reads,
 };
 
