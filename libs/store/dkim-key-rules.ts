@@ -1,7 +1,7 @@
 import { AlreadyExists, NotFound, Refused } from './errors.ts';
 
 /** Rotations leave two for each algorithm; more are a mistake that would fill the DNS. */
-export const maxDkimKeys = 20;
+const maxDkimKeys = 20;
 
 /** @throws Refused, AlreadyExists */
 export function checkRoomForDkimKey(selectors: readonly string[], added: string): void {

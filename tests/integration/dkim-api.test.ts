@@ -83,13 +83,10 @@ describe('DKIM keys over HTTP', () => {
     assert.deepEqual([waiting?.state, waiting?.waitsForRecord], ['new', true]);
     assert.deepEqual(await results(), [`example.test/${old?.selector} pass`]);
     await call('POST', `${path}/rotate`, { now: true, keepDays: 3 });
-    assert.deepEqual(
-      (await keys()).map(({ selector, state }) => [selector, state]).toSorted(),
-      [
-        [old?.selector, 'retired'],
-        [waiting?.selector, 'active'],
-      ].toSorted(),
-    );
+    assert.deepEqual(Object.fromEntries((await keys()).map(({ selector, state }) => [selector, state])), {
+      [String(old?.selector)]: 'retired',
+      [String(waiting?.selector)]: 'active',
+    });
     assert.deepEqual(await results(), [`example.test/${waiting?.selector} pass`]);
     const removeAt = Date.parse((await keys()).find(({ state }) => state === 'retired')?.removeAt ?? '');
     assert.ok(Math.abs(removeAt - auth.clock.nowMs() - 3 * 86_400_000) < 60_000);

@@ -194,7 +194,10 @@ function showKey(key: DkimKey): z.output<typeof keySchema> {
   const { domain, selector, algorithm, state } = key;
   const { strings, ...record } = dkimRecord(key);
   return {
-    ...{ domain, selector, algorithm, state },
+    domain,
+    selector,
+    algorithm,
+    state,
     waitsForRecord: key.awaits !== null,
     createdAt: timeOf(key.createdAt),
     activatedAt: key.activatedAt === null ? null : timeOf(key.activatedAt),

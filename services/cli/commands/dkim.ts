@@ -81,6 +81,9 @@ export const dkimCommands: readonly Command[] = [
   },
 ];
 
+/** More than a domain may have. */
+const mostKeys = 100;
+
 type Key = Readonly<Record<string, unknown>>;
 
 const keyColumns = ['selector', 'algorithm', 'state', 'createdAt', 'activatedAt', 'removeAt'];
@@ -89,8 +92,7 @@ const pathOf = (context: CommandContext): string =>
   `/api/v1/domains/${encodeURIComponent(word(context, 0, 'DOMAIN'))}/dkim`;
 
 const keysOf = async (context: CommandContext): Promise<readonly Key[]> => {
-  const { items } = await context.api().call('GET', pathOf(context));
-  return Array.isArray(items) ? items : [];
+  return context.api().list(pathOf(context), mostKeys);
 };
 
 async function change(context: CommandContext, to: 'activate' | 'retire'): Promise<void> {
