@@ -1,12 +1,14 @@
 import { acceptMessage } from '../../libs/accept/accept.ts';
 import { receivedLine } from '../../libs/accept/received.ts';
+import { priorityOf } from '../../libs/accept/priorities.ts';
 import { buildTargets } from '../../libs/accept/targets.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { type Reply, reply } from '../../libs/smtp/reply.ts';
 import { OutcomeUnknown, StoreBusy, StoreFull, StoreUnavailable } from '../../libs/store/errors.ts';
-import type { AcceptedMessage, Source } from '../../libs/store/ports/spool.ts';
+import type { AcceptedMessage, Envelope, Source } from '../../libs/store/ports/spool.ts';
 import type { CollectedBody } from './body-collector.ts';
 import type { IngressContext } from './context.ts';
+import { forwardedFrom, forwardingAliases, forwardingCircle, forwardingMarks } from './forwarding.ts';
 import { countReceived, headerFields } from './header-section.ts';
 import { noRoom, type Reception } from './reception.ts';
 import { foreignOriginator, missingFields } from './submitted-header.ts';
@@ -32,7 +34,10 @@ export async function conclude(
   origin: Origin,
   context: IngressContext,
 ): Promise<Reply> {
-  const fault = reception.fault() ?? loop(reception, context.limits.maxReceived);
+  const aliases = forwardingAliases(transaction.recipients);
+  // A user may send again what was forwarded once; circles go through other servers.
+  const circle = origin.user ? undefined : forwardingCircle(reception.header, aliases, context);
+  const fault = reception.fault() ?? loop(reception, context.limits.maxReceived) ?? circle;
   if (fault) return fault;
   const messageId = newId();
   const atMs = context.clock.nowMs();
@@ -43,10 +48,17 @@ export async function conclude(
     if (foreign) return foreign;
     added = missingFields(fields, { messageId, hostname: context.hostname, atMs });
   }
-  const trace = receivedLine({ ...hop(transaction, origin), hostname: context.hostname, messageId, atMs }) + added;
+  const received = receivedLine({ ...hop(transaction, origin), hostname: context.hostname, messageId, atMs });
+  const trace = received + forwardingMarks(aliases, context) + added;
+  // Who submits has shown that the sender is its own.
+  const from = aliases.length === 0 || origin.user ? undefined : await forwardedFrom(transaction, context);
+  const priority = priorityOf({ header: reception.header.toString('latin1'), targets: transaction.targets.size });
   try {
     const body = await reception.finish();
-    await acceptMessage(context.accept, message({ messageId, atMs, trace, body }, transaction, origin, context));
+    await acceptMessage(
+      context.accept,
+      message({ messageId, atMs, trace, body, from, priority }, transaction, origin, context),
+    );
     logAccepted(messageId, body.sizeBytes, transaction, origin, context);
     return reply(250, '2.6.0', `Message queued as ${messageId}`);
   } catch (error) {
@@ -78,8 +90,18 @@ function hop(transaction: Transaction, origin: Origin) {
   };
 }
 
+interface Concluded {
+  messageId: string;
+  atMs: number;
+  trace: string;
+  body: CollectedBody;
+  /** MAIL FROM of what aliases forward, where it isn't the sender. */
+  from: string | undefined;
+  priority: number;
+}
+
 function message(
-  { messageId, atMs, trace, body }: { messageId: string; atMs: number; trace: string; body: CollectedBody },
+  { messageId, atMs, trace, body, from, priority }: Concluded,
   transaction: Transaction,
   origin: Origin,
   context: IngressContext,
@@ -95,8 +117,9 @@ function message(
     {
       recipients: transaction.recipients,
       sender: transaction.reversePath,
+      ...(from !== undefined && { forwardedFrom: from }),
       sizeBytes: body.sizeBytes,
-      priority: priorities.ordinary,
+      priority,
       nowMs: atMs,
       expireAfterMs: context.expireAfterMs,
     },
@@ -105,12 +128,16 @@ function message(
   return {
     messageId,
     acceptedAt: atMs,
-    envelope: { reversePath: transaction.reversePath, smtputf8: transaction.smtputf8, body: transaction.body },
+    envelope: envelope(transaction),
     source,
     trace,
     ...body,
     targets,
   };
+}
+
+function envelope({ reversePath, smtputf8, body, envid, ret }: Transaction): Envelope {
+  return { reversePath, smtputf8, body, ...(envid !== undefined && { envid }), ...(ret && { ret }) };
 }
 
 function logAccepted(

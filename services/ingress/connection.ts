@@ -136,6 +136,7 @@ export class IngressConnection extends SMTPConnection {
       '8BITMIME',
       'SMTPUTF8',
       'ENHANCEDSTATUSCODES',
+      'DSN',
       ...(this.secure ? [] : ['STARTTLS']),
       ...(this.#kind === 'submission' && this.secure && !this.#user ? ['AUTH PLAIN LOGIN'] : []),
     ]);
@@ -211,8 +212,9 @@ export class IngressConnection extends SMTPConnection {
     if (this.#transaction) return reply(503, '5.5.1', 'A mail transaction is under way, RSET ends it');
     if (this.#messages >= this.#context.limits.maxMessages)
       return reply(421, '4.7.0', 'Enough messages for one session, connect again');
-    const { secure } = this;
-    const state = { kind: this.#kind, secure, user: this.#user, extended: this.openingCommand !== 'HELO' };
+    const { secure, remoteAddress } = this;
+    const extended = this.openingCommand !== 'HELO';
+    const state = { kind: this.#kind, secure, user: this.#user, remoteAddress, extended };
     const transaction = await mailCommand(line, state, this.#context);
     if ('code' in transaction) return transaction;
     this.#transaction = transaction;

@@ -2,10 +2,12 @@ import type { AcceptDeps } from '../../libs/accept/accept.ts';
 import type { Ranks } from '../../libs/accept/ranks.ts';
 import type { Blobs } from '../../libs/blobs/port.ts';
 import type { Resolution } from '../../libs/bus/requests.ts';
+import type { Config } from '../../libs/config/load.ts';
 import type { Verifier } from '../../libs/directory/verifier.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import type { DataMemory } from './data-memory.ts';
+import type { Forwarding } from './forwarding.ts';
 import type { IngressLimits } from './limits.ts';
 import type { IngressMetrics } from './metrics.ts';
 import type { SenderRights } from '../../libs/directory/sender-rights.ts';
@@ -29,6 +31,11 @@ export interface IngressContext {
   blobs: Blobs;
   dataMemory: DataMemory;
   gate: SpoolGate;
+  routes: Config['routes'];
+  /** Whether a client of the MX listener may send to other domains without a login. */
+  isTrusted: (address: string) => boolean;
+  /** Known once the service has started; undefined without a secret. */
+  forwarding: Forwarding | undefined;
 }
 
 /** What a listener is for: mail from other servers, mail from our own users, or mail from a server that trusts us with its last step. */

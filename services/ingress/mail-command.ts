@@ -1,4 +1,5 @@
 import { parseAddress } from '../../libs/mail/address/mailbox-address.ts';
+import { readEnvid, readRet } from '../../libs/smtp/dsn-parameters.ts';
 import { type PathCommand, parsePathCommand } from '../../libs/smtp/path-command.ts';
 import { type Reply, reply } from '../../libs/smtp/reply.ts';
 import type { IngressContext, ListenerKind } from './context.ts';
@@ -9,6 +10,7 @@ export interface MailState {
   kind: ListenerKind;
   secure: boolean;
   user: AuthenticatedUser | undefined;
+  remoteAddress: string;
   /** The last EHLO or LHLO: HELO has no parameters. */
   extended: boolean;
 }
@@ -28,16 +30,22 @@ export async function mailCommand(
     parameterFault(command, state, context.maxMessageBytes) ??
     pathFault(command) ??
     (await ownershipFault(command.path, state, context)) ??
-    begin(command)
+    begin(command, state, context)
   );
 }
 
-function begin({ path, params }: PathCommand): Transaction {
+function begin({ path, params }: PathCommand, state: MailState, { isTrusted }: IngressContext): Transaction {
   const eightBit = params.get('BODY')?.toString().toUpperCase() === '8BITMIME';
+  const envid = readEnvid(params.get('ENVID') ?? true);
+  const ret = readRet(params.get('RET') ?? true);
   return {
     reversePath: path,
     smtputf8: params.has('SMTPUTF8'),
     body: eightBit ? '8BITMIME' : '7BIT',
+    ...(envid !== undefined && { envid }),
+    ...(ret && { ret }),
+    extended: state.extended,
+    mayRelay: state.user !== undefined || (state.kind === 'mx' && isTrusted(state.remoteAddress)),
     recipients: [],
     targets: new Set(),
   };
@@ -83,6 +91,9 @@ const parameterFaults: Readonly<Record<string, (value: string | true, maxMessage
         : reply(501, '5.5.4', 'BODY is 7BIT or 8BITMIME'),
     // RFC 6531 §3.4
     SMTPUTF8: (value) => (value === true ? undefined : reply(501, '5.5.4', 'SMTPUTF8 takes no value')),
+    ENVID: (value) =>
+      readEnvid(value) === undefined ? reply(501, '5.5.4', 'ENVID is up to 100 characters of xtext') : undefined,
+    RET: (value) => (readRet(value) ? undefined : reply(501, '5.5.4', 'RET is FULL or HDRS')),
     // RFC 4954 §5; who submits is known better from the session.
     AUTH: (value) => (value === true ? reply(501, '5.5.4', 'AUTH takes a mailbox or <>') : undefined),
   };

@@ -19,12 +19,14 @@ import type { Mailboxes } from '../../libs/store/ports/mailboxes.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
 import { Admission } from './admission.ts';
 import type { IngressContext, ListenerKind } from './context.ts';
+import { createForwarding } from './forwarding.ts';
 import { DataMemory } from './data-memory.ts';
 import { defaultLimits, type IngressLimits } from './limits.ts';
 import { ingressMetrics } from './metrics.ts';
 import { SenderRights } from '../../libs/directory/sender-rights.ts';
 import { IngressServer } from './server.ts';
 import { SpoolGate } from './spool-gate.ts';
+import { srsSecrets } from './srs-secrets.ts';
 
 export type ListenerName = 'mx' | 'submission' | 'submissions' | 'lmtp';
 
@@ -78,6 +80,11 @@ export function createIngress(deps: IngressDeps): Ingress {
   return {
     name: 'ingress',
     async start() {
+      context.forwarding = createForwarding(config.domain, await srsSecrets(config));
+      if (!context.forwarding)
+        log.warn(
+          'without WAYPOST_SRS_SECRET aliases forward mail under its own sender, which SPF of many domains forbids',
+        );
       if (!(await deps.spool.probe(firstProbeTimeoutMs).catch(() => false))) context.gate.shut();
       try {
         for (const { name, kind, address } of wanted(config)) {
@@ -141,6 +148,9 @@ function createContext(deps: IngressDeps): { context: IngressContext; resolver: 
     blobs,
     dataMemory,
     gate: new SpoolGate({ spool, clock, log }),
+    routes: config.routes,
+    isTrusted: createNetworkList(config.trustedNetworks),
+    forwarding: undefined,
   };
   return { context, resolver };
 }

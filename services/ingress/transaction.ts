@@ -7,6 +7,13 @@ export interface Transaction {
   reversePath: string;
   smtputf8: boolean;
   body: '7BIT' | '8BITMIME';
+  /** RFC 3461 §4.4 (its xtext decoded) and §4.3. */
+  envid?: string;
+  ret?: 'FULL' | 'HDRS';
+  /** It began with EHLO or LHLO: commands may have parameters. */
+  extended: boolean;
+  /** Mail to other domains is taken: the client has logged in, or is of a trusted network. */
+  mayRelay: boolean;
   /** One for each RCPT that was answered 250, repeated ones too: LMTP owes each of them a reply (RFC 2033 §4.2). */
   recipients: ResolvedRecipient[];
   /** What they lead to: accounts and remote addresses. */
