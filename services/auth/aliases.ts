@@ -1,3 +1,4 @@
+import { impossibleDomain } from '../../libs/accept/impossible-domain.ts';
 import { maxTargets } from '../../libs/directory/alias-walk.ts';
 import { type ResolveOptions, resolveAddresses } from '../../libs/directory/resolve.ts';
 import { normaliseDomain } from '../../libs/mail/address/domain.ts';
@@ -58,7 +59,7 @@ export function aliasKey(address: string): string | undefined {
 
 /**
  * The targets, each once, when mail to the alias would reach them. A target that nobody has is refused here, though resolving passes over one that has
- * gone later: a slip of the pen should be told to who makes it. Targets elsewhere are refused because mail can't be sent there yet.
+ * gone later: a slip of the pen should be told to who makes it. Of targets elsewhere only those are refused that can't be anywhere.
  */
 async function checkedTargets(
   context: AuthContext,
@@ -76,7 +77,8 @@ async function checkedTargets(
   const itself = key.startsWith('@') ? `${newId()}${key}` : key;
   const [whole, ...each] = await resolveAddresses([itself, ...unique], options);
   for (const [i, result] of each.entries()) {
-    if (result.kind === 'remote') throw new Refused('externalTarget', `${unique[i]} is not at a domain of this system`);
+    const impossible = result.kind === 'remote' && impossibleDomain(result.domain, context.config.routes);
+    if (impossible) throw new Refused('impossibleTarget', `${unique[i]}: ${impossible}`);
     if (result.kind === 'unknown') throw new Refused('unknownTarget', `there is no ${unique[i]}`);
   }
   if (whole?.kind === 'refused') throw refusals[whole.reason]();
@@ -84,9 +86,9 @@ async function checkedTargets(
 }
 
 const refusals = {
-  external: () => new Refused('externalTarget', 'a target leads outside this system'),
   loop: () => new Refused('aliasLoop', 'the targets lead back to the alias, or through too many aliases'),
-  tooMany: () => new Refused('tooManyTargets', `an alias leads to at most ${maxTargets} accounts`),
+  tooMany: () =>
+    new Refused('tooManyTargets', `an alias leads to at most ${maxTargets} accounts and addresses elsewhere`),
 };
 
 /** The directory as it would be with the alias in it. */

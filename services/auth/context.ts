@@ -16,7 +16,10 @@ import type { Passwords } from './passwords.ts';
 
 /** What auth is given. */
 export interface AuthDeps {
-  config: Pick<Config, 'domain' | 'hostname' | 'sweepIntervalMs' | 'adminPassword' | 'sampleAccounts' | 'secretsKeys'>;
+  config: Pick<
+    Config,
+    'domain' | 'hostname' | 'routes' | 'sweepIntervalMs' | 'adminPassword' | 'sampleAccounts' | 'secretsKeys'
+  >;
   clock: Clock;
   log: Logger;
   metrics: Registry;

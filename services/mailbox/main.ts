@@ -40,6 +40,7 @@ export interface MailboxDeps {
     | 'trustedProxies'
     | 'retryScheduleMs'
     | 'expireAfterMs'
+    | 'routes'
     | 'maxMessageBytes'
     | 'sweepIntervalMs'
   >;

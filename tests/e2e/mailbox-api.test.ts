@@ -96,7 +96,7 @@ describe('writing and keeping mail over HTTP', () => {
       422,
       'recipientsRefused',
     ]);
-    assert.deepEqual(await refused({ to: [...to, { email: 'x@elsewhere.test' }], subject: 'refused' }), [
+    assert.deepEqual(await refused({ to: [...to, { email: 'x@printer' }], subject: 'refused' }), [
       422,
       'recipientsRefused',
     ]);

@@ -315,6 +315,23 @@ describe('the API of the directory', () => {
     assert.equal(await resolve('team@example.test'), 'unknown');
   });
 
+  it('an alias may lead elsewhere, beside accounts', async () => {
+    const targets = ['bob@example.test', 'Bob@Elsewhere.test', 'Bob@elsewhere.TEST'];
+    const made = await auth.api('POST', '/api/v1/aliases', 'admin', { address: 'away@example.test', targets });
+    assert.equal(made.status, 201);
+    const { results } = await auth.bus.request(
+      'directory.resolve',
+      { addresses: ['away@example.test'] },
+      { timeoutMs: 1_000 },
+    );
+    const [found] = results;
+    assert.ok(found?.kind === 'local');
+    assert.deepEqual(
+      [found.targets.map(({ address }) => address), found.outside],
+      [['bob@example.test'], [{ address: 'Bob@elsewhere.test', domain: 'elsewhere.test' }]],
+    );
+  });
+
   it('an alias that would not work is refused, and says why', async () => {
     const post = (address: string, ...targets: string[]) =>
       auth.api('POST', '/api/v1/aliases', 'admin', { address, targets });
@@ -324,7 +341,7 @@ describe('the API of the directory', () => {
       ['alice@example.test', ['bob@example.test'], 'alreadyExists'],
       ['inner@example.test', ['bob@example.test'], 'alreadyExists'],
       ['x@elsewhere.test', ['bob@example.test'], 'noDomain'],
-      ['x@example.test', ['bob@elsewhere.test'], 'externalTarget'],
+      ['x@example.test', ['bob@elsewhere.test', 'bob@printer'], 'impossibleTarget'],
       ['x@example.test', ['bob@example.test', 'nobody@example.test'], 'unknownTarget'],
       ['x@example.test', ['x@example.test'], 'aliasLoop'],
       ['@example.test', ['nobody@example.test'], 'aliasLoop'],

@@ -37,7 +37,8 @@ function createAlias(context: AuthContext): Route {
     path: '/api/v1/aliases',
     operationId: 'createAlias',
     summary: 'Add an alias, or with `@domain` as address a catch-all',
-    description: 'Targets are accounts or aliases of this system: an alias can’t lead outside yet.',
+    description:
+      'Targets are accounts and aliases of this system, and addresses elsewhere: what an alias forwards there goes under a return address of ours, so that bounces come back.',
     tags: ['directory'],
     access: 'admin',
     scope: 'directory:write',

@@ -3,9 +3,10 @@ import { type AcceptDeps, acceptMessage } from '../../../libs/accept/accept.ts';
 import { receivedLine } from '../../../libs/accept/received.ts';
 import type { Ranks } from '../../../libs/accept/ranks.ts';
 import type { Resolver } from '../../../libs/accept/resolver.ts';
-import { priorities } from '../../../libs/accept/priorities.ts';
+import { priorityOf } from '../../../libs/accept/priorities.ts';
 import { buildTargets } from '../../../libs/accept/targets.ts';
 import { type Blobs, inlineLimitBytes } from '../../../libs/blobs/port.ts';
+import type { Config } from '../../../libs/config/load.ts';
 import { Problem, problem } from '../../../libs/http/problem.ts';
 import { ComposeError } from '../../../libs/mail/compose/check-draft.ts';
 import { compose } from '../../../libs/mail/compose/compose.ts';
@@ -28,7 +29,7 @@ export interface OutboxDeps extends AcceptDeps {
   parsePool: ParsePool;
   clock: Clock;
   announcer: Announcer;
-  settings: { hostname: string; expireAfterMs: number; maxMessageBytes: number };
+  settings: Pick<Config, 'hostname' | 'expireAfterMs' | 'maxMessageBytes' | 'routes'>;
 }
 
 export interface Sent {
@@ -73,7 +74,7 @@ async function send(
 ): Promise<Sent> {
   const nowMs = deps.clock.nowMs();
   const from = await ownSender(deps.rights, caller, request);
-  const recipients = await deliverable(deps.resolver, request, signal);
+  const recipients = await deliverable(deps, request, signal);
   const id = newId();
   const composed = await composeFor(deps, request, from, id);
   const sizeBytes = composed.raw.length;
@@ -85,7 +86,7 @@ async function send(
       sentCopy: { accountId: caller.accountId, address: caller.address },
       sender: from.email,
       sizeBytes,
-      priority: priorities.ordinary,
+      priority: priorityOf({ header: '', targets: recipients.length }),
       nowMs,
       ...(dueAt === undefined ? {} : { dueAt }),
       expireAfterMs: deps.settings.expireAfterMs,

@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client';
 import type { Bus } from '../../../libs/bus/port.ts';
 import type { Verifier } from '../../../libs/directory/verifier.ts';
 import type { Route } from '../../../libs/http/route.ts';
+import { type CancelDeps, cancelRoute } from './cancel-route.ts';
 import { changesRoute } from './changes-route.ts';
 import { downloadRoutes } from './download-routes.ts';
 import { eventStreams } from './events-route.ts';
@@ -12,7 +13,7 @@ import { createOutbox, type OutboxDeps } from './outbox.ts';
 import { rawMessages } from './raw-message.ts';
 import { sendRoute } from './send-route.ts';
 
-export interface MailboxHttpDeps extends OutboxDeps {
+export interface MailboxHttpDeps extends OutboxDeps, Pick<CancelDeps, 'deliveries' | 'log'> {
   bus: Bus;
   metrics: Registry;
   verifier: Pick<Verifier, 'isGood'>;
@@ -26,6 +27,7 @@ export function mailboxRoutes(deps: MailboxHttpDeps): { routes: readonly Route[]
     ...mailboxesRoutes(deps),
     listRoute(deps),
     sendRoute({ outbox: createOutbox(deps) }),
+    cancelRoute(deps),
     ...messageRoutes({ ...deps, raw }),
     ...downloadRoutes({ ...deps, raw }),
     changesRoute(deps),

@@ -1,5 +1,7 @@
+import { impossibleDomain } from '../../../libs/accept/impossible-domain.ts';
 import type { Resolver } from '../../../libs/accept/resolver.ts';
-import { maxRecipients, type ResolvedRecipient } from '../../../libs/accept/targets.ts';
+import { maxRecipients, maxTargets, type ResolvedRecipient, targetKeys } from '../../../libs/accept/targets.ts';
+import type { Config } from '../../../libs/config/load.ts';
 import type { SenderRights } from '../../../libs/directory/sender-rights.ts';
 import { Problem } from '../../../libs/http/problem.ts';
 import { parseAddress } from '../../../libs/mail/address/mailbox-address.ts';
@@ -21,9 +23,9 @@ export async function ownSender(rights: SenderRights, caller: SendCaller, reques
   return { name: request.from.name ?? null, email: address.display };
 }
 
-/** Every recipient must have somewhere to go, else nothing is sent and the problem lists those that haven't. */
+/** Every recipient must have somewhere to go, here or elsewhere, else nothing is sent and the problem lists those that haven't. */
 export async function deliverable(
-  resolver: Resolver,
+  { resolver, settings }: { resolver: Resolver; settings: Pick<Config, 'routes'> },
   request: SendRequest,
   signal: AbortSignal,
 ): Promise<ResolvedRecipient[]> {
@@ -41,14 +43,19 @@ export async function deliverable(
       continue;
     }
     const resolution = await resolver.resolve(address.display, signal);
-    if (resolution.kind === 'local') recipients.push({ recipient: address.display, resolution });
-    else refused.push({ email, reason: resolution.kind === 'remote' ? 'noOutgoingMail' : resolution.kind });
+    if (resolution.kind === 'unknown' || resolution.kind === 'refused')
+      refused.push({ email, reason: resolution.kind });
+    else if (resolution.kind === 'remote' && impossibleDomain(resolution.domain, settings.routes) !== undefined)
+      refused.push({ email, reason: 'impossibleDomain' });
+    else recipients.push({ recipient: address.display, resolution });
   }
   if (refused.length > 0) {
     throw new Problem(422, 'recipientsRefused', 'Some recipients can’t be delivered to', 'nothing was sent', {
       recipients: refused,
     });
   }
+  if (new Set(recipients.flatMap(targetKeys)).size > maxTargets)
+    throw new Problem(422, 'tooManyRecipients', 'Too many recipients', `at most ${maxTargets}, aliases expanded`);
   return recipients;
 }
 
