@@ -133,10 +133,10 @@ export const rights: readonly Rights[] = [
     nats: {
       answers: ['queue.pull'],
       asks: logins,
-      publishes: ['mail.accepted', 'mail.bounced', 'mail.cancelled'],
+      publishes: ['mail.accepted', 'mail.deferred', 'mail.bounced', 'mail.cancelled'],
       reads: [],
-      wakes: ['queue.rows', 'queue.ready', 'queue.owners'],
-      wokenBy: ['queue.rows', 'queue.settled', 'queue.owners'],
+      wakes: ['queue.rows', 'queue.ready', 'queue.owners', 'queue.destinations'],
+      wokenBy: ['queue.rows', 'queue.settled', 'queue.owners', 'queue.destinations'],
       stream: 'look',
     },
     mongodb: {

@@ -8,6 +8,7 @@ import type { Credentials, LoginLimits } from '../../libs/store/ports/credential
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
 import type { Directory, DirectoryAdmin } from '../../libs/store/ports/directory.ts';
 import type { DkimKeys } from '../../libs/store/ports/dkim-keys.ts';
+import type { Groups } from '../../libs/store/ports/groups.ts';
 import type { Mailboxes } from '../../libs/store/ports/mailboxes.ts';
 import type { Partitions } from '../../libs/store/ports/partitions.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
@@ -31,6 +32,7 @@ export interface Store {
   credentials: Credentials;
   loginLimits: LoginLimits;
   dkimKeys: DkimKeys;
+  groups: Groups;
 }
 
 /** Opens them for these services; what is to be closed goes into `opened`. */

@@ -42,6 +42,30 @@ export function outcomeCases(under: () => QueueUnderTest): void {
     );
   });
 
+  it('the trace names the host, the address and the encryption of an attempt, as far as they are known', async () => {
+    const { store, owner } = under();
+    const at = Date.now();
+    const { ids, claim } = await owner.leased(makeMessage({ to: [{}, {}, {}] }));
+    const known = { host: 'mx.far.example', address: '192.0.2.7', tls: 'TLSv1.3' };
+    const outcomes = [
+      { with: known, result: temporary(at + hourMs) },
+      { with: { host: 'mx.far.example' }, result: permanent },
+      { result: delivered },
+    ];
+    await store.deliveries.record(outcomes.map((outcome, n) => ({ id: ids[n]!, claim, at, ...outcome })));
+    const found = await Promise.all(ids.map((id) => store.deliveries.get(id)));
+    assert.deepEqual(
+      found.map((entry) => entry!.attempts),
+      [
+        [{ at, event: 'deferred', reply: '451 4.3.0 later', ...known }],
+        [{ at, event: 'failed', reply: permanent.reply, host: 'mx.far.example' }],
+        [{ at, event: 'delivered', reply: delivered.reply }],
+      ],
+    );
+    await owner.record(ids[0]!, claim, delivered);
+    assert.deepEqual((await store.deliveries.get(ids[0]!))!.attempts[0], found[0]!.attempts[0]);
+  });
+
   it('an outcome told twice is recorded once: the reply may have been lost', async () => {
     const { store, owner } = under();
     for (const result of [delivered, temporary(Date.now()), permanent, returned]) {

@@ -39,7 +39,9 @@ export function settleDelivered(
   return 'delivered';
 }
 
-function recordOne(found: Map<string, Delivery>, changes: Changes, { id, claim, at, result }: Outcome): OutcomeAnswer {
+function recordOne(found: Map<string, Delivery>, changes: Changes, outcome: Outcome): OutcomeAnswer {
+  const { id, claim, at, result } = outcome;
+  const about = aboutOf(outcome);
   const delivery = found.get(documentIdOf(id) ?? '');
   if (delivery === undefined) return { id, answer: 'stale' };
   const { state } = delivery;
@@ -53,13 +55,24 @@ function recordOne(found: Map<string, Delivery>, changes: Changes, { id, claim, 
   if (next === undefined) {
     // A remote server has taken a message that the queue had ended already: the trace says so (promise 5).
     if (result.kind === 'delivered')
-      put(found, changes, delivery, { at, event: 'delivered late', reply: result.reply });
+      put(found, changes, delivery, { at, event: 'delivered late', ...about, reply: result.reply });
     return { id, answer: 'stale', state };
   }
   const after = moved(delivery, next, changeOf(result, claim, at));
   if (result.kind === 'returned') put(found, changes, after);
-  else put(found, changes, after, { at, event: result.kind, reply: result.reply });
+  else put(found, changes, after, { at, event: result.kind, ...about, reply: result.reply });
   return { id, answer: 'recorded', state: after.state };
+}
+
+/** With whom the attempt was. */
+function aboutOf({ with: about }: Outcome): Outcome['with'] {
+  if (about === undefined) return {};
+  const { host, address, tls } = about;
+  return {
+    ...(host !== undefined && { host }),
+    ...(address !== undefined && { address }),
+    ...(tls !== undefined && { tls }),
+  };
 }
 
 /** A later outcome of the same batch sees what the earlier one made of the row. */

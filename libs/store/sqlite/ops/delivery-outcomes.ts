@@ -31,7 +31,9 @@ export function settleDelivered(
   return 'delivered';
 }
 
-function record(connection: Connection, { id, claim, at, result }: Outcome): OutcomeAnswer {
+function record(connection: Connection, outcome: Outcome): OutcomeAnswer {
+  const { id, claim, at, result } = outcome;
+  const extra = extraOf(outcome);
   const standing = standingOf(connection, id);
   if (standing === undefined) return { id, answer: 'stale' };
   if (!holds(standing, claim)) {
@@ -45,12 +47,19 @@ function record(connection: Connection, { id, claim, at, result }: Outcome): Out
   if (next === undefined) {
     // A remote server has taken a message that the queue had ended already: the trace says so (promise 5).
     if (result.kind === 'delivered')
-      trace(connection, standing.key, { at, event: 'delivered late', reply: result.reply });
+      trace(connection, standing.key, { at, event: 'delivered late', reply: result.reply, ...extra });
     return { id, answer: 'stale', state: standing.state };
   }
   move(connection, standing, next, changeOf(result, claim, at));
-  if (result.kind !== 'returned') trace(connection, standing.key, { at, event: result.kind, reply: result.reply });
+  if (result.kind !== 'returned') trace(connection, standing.key, { at, event: result.kind, reply: result.reply, ...extra });
   return { id, answer: 'recorded', state: next.state };
+}
+
+/** With whom the attempt was. */
+function extraOf({ with: about }: Outcome): { extra?: string } {
+  if (about === undefined) return {};
+  const { host, address, tls } = about;
+  return { extra: JSON.stringify({ host, address, tls }) };
 }
 
 function changeOf(result: Outcome['result'], claim: Claim, at: number): Change {

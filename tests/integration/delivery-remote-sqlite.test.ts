@@ -1,0 +1,3 @@
+import { remoteDeliveryCases } from './delivery-remote-cases.ts';
+
+remoteDeliveryCases('SQLite', () => ({}));
