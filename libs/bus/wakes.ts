@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const wakeSchemas = {
   /** Rows of these partitions have become due (an accept, a release, a retry): their owners look. */
   'queue.rows': z.object({ partitions: z.array(z.int().min(0).max(255)).max(256) }),
+  /** Pauses or limits of destinations in these partitions were changed: their owners look again. */
+  'queue.destinations': z.object({ partitions: z.array(z.int().min(0).max(255)).max(256) }),
   /** This owner of partitions has come or gone, or has given some back: the others take their share. */
   'queue.owners': z.object({ owner: z.string() }),
   /** This owner has rows for workers of this kind. */

@@ -15,7 +15,9 @@ export interface RoutingConfig {
   mxPort: number;
 }
 
-export function routingConfig(config: Config): RoutingConfig {
+export function routingConfig(
+  config: Pick<Config, 'routes' | 'hostname' | 'ipPreference' | 'allowPrivateDestinations' | 'allowAddressLiterals'>,
+): RoutingConfig {
   return {
     routes: config.routes,
     ownNames: [config.hostname],

@@ -3,26 +3,29 @@ import type { DeliveryRow } from '../../libs/delivery/row.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
+import { batchRow } from './batch-row.ts';
 import { ClaimsOut } from './claims-out.ts';
 import { handoutLimits } from './limits.ts';
 import type { Loader } from './loader.ts';
 import type { QueueMetrics } from './metrics.ts';
 import type { Ownership } from './ownership.ts';
+import { WaitingPulls } from './waiting-pulls.ts';
 import type { DueRow, Window } from './window.ts';
 
 /**
- * Answers workers that pull: takes rows from the window, claims them in one step and hands out what it got. A worker with free capacity asks, so a
+ * Answers workers that pull local mail: takes rows from the window, claims them in one step and hands out what it got. A worker with free capacity asks, so a
  * slow one is never flooded. A pull that finds nothing may wait; the number of those is bounded.
  */
 export class Handout {
   readonly #options: HandoutOptions;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting: WaitingPulls;
   readonly #claiming = new Set<string>();
   readonly #out = new ClaimsOut({ cap: handoutLimits.claimsOut, rememberedLeases: handoutLimits.rememberedLeases });
   #closed = false;
 
   constructor(options: HandoutOptions) {
     this.#options = options;
+    this.#waiting = new WaitingPulls(options.clock);
   }
 
   /** Ids whose claim is under way. */
@@ -40,28 +43,24 @@ export class Handout {
   }
 
   async pull(request: RequestOf<'queue.pull'>, signal: AbortSignal): Promise<Batch> {
-    const { clock, owner } = this.#options;
-    const leaseMs = request.kind === 'local' ? this.#options.localLeaseMs : this.#options.remoteLeaseMs;
+    const { clock, owner, leaseMs } = this.#options;
     const deadlineMs = clock.monotonicMs() + request.waitMs;
-    // Nothing is handed out for outside yet: its rows stay queued.
-    while (request.kind === 'local' && !this.#closed && !signal.aborted) {
+    while (!this.#closed && !signal.aborted) {
       const token = newId();
       const rows = await this.#claimNext(request.capacity, token, leaseMs);
       if (rows.length > 0 && signal.aborted) await this.#handBack(rows, token);
       else if (rows.length > 0) return { claim: { owner, token }, leaseMs, rows };
       if (this.#options.window.size > 0) continue;
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0 || this.#waiting.size >= handoutLimits.waitingPulls) break;
-      await this.#wait(leftMs, signal);
+      if (leftMs <= 0 || this.#waiting.isFull) break;
+      await this.#waiting.wait(leftMs, signal);
     }
     return { claim: { owner, token: newId() }, leaseMs, rows: [] };
   }
 
   /** The window has got rows: pulls that wait look again. Returns false when none waited. */
   offer(): boolean {
-    const waiting = [...this.#waiting];
-    for (const look of waiting) look();
-    return waiting.length > 0;
+    return this.#waiting.offer();
   }
 
   /** A worker has ended a batch. */
@@ -126,16 +125,6 @@ export class Handout {
   #notOwned(window: Window): number[] {
     return window.partitions().filter((partition) => !this.#options.ownership.owns(partition));
   }
-
-  async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    const look = new AbortController();
-    const wake = (): void => look.abort('rows');
-    this.#waiting.add(wake);
-    signal.addEventListener('abort', wake, { once: true });
-    await this.#options.clock.sleep(ms, look.signal);
-    signal.removeEventListener('abort', wake);
-    this.#waiting.delete(wake);
-  }
 }
 
 export interface HandoutOptions {
@@ -147,35 +136,11 @@ export interface HandoutOptions {
   loader: () => Loader;
   clock: Clock;
   metrics: QueueMetrics;
-  localLeaseMs: number;
-  remoteLeaseMs: number;
+  leaseMs: number;
 }
 
 /** The store answers a claim in any order; rows go out in theirs. */
 function inOrderOf(picked: readonly DueRow[], rows: readonly DeliveryRow[]): DeliveryRow[] {
   const byId = new Map(rows.map((row) => [row.id, row]));
   return picked.flatMap(({ id }) => byId.get(id) ?? []);
-}
-
-function batchRow(row: DeliveryRow): Batch['rows'][number] {
-  const { id, messageId, kind, accountId, recipient, destination, partition, claim, attempts, expiresAt, sizeBytes } =
-    row;
-  const { notify, originalRecipient, reversePath } = row;
-  if (claim === undefined) throw new Error(`the claimed row ${id} has no claim`);
-  return {
-    id,
-    messageId,
-    kind,
-    ...(accountId !== undefined && { accountId }),
-    recipient,
-    destination,
-    partition,
-    epoch: claim.epoch,
-    attempts,
-    expiresAt,
-    sizeBytes,
-    ...(notify !== undefined && { notify: notify === 'NEVER' ? notify : [...notify] }),
-    ...(originalRecipient !== undefined && { originalRecipient }),
-    ...(reversePath !== undefined && { reversePath }),
-  };
 }

@@ -1,20 +1,8 @@
 /** The window of due rows: an entry is about 300 bytes, so that it never grows past a few megabytes. */
 export const windowCaps = { total: 10_000, perDestination: 500 } as const;
 
-export const loadLimits = {
-  /** Rows that one read brings. */
-  rowsPerRead: 2_000,
-  perDestination: windowCaps.perDestination,
-  /**
-   * With this many rows in the window (a batch of a worker) only partitions without any are read: the others' rows go first anyway, and to read them
-   * again for a few more would cost more than it gives.
-   */
-  enough: 400,
-  /** Least time between two reads: what becomes due meanwhile comes with the next one. */
-  gatherMs: 50,
-  /** How often the loader looks whether a row has fallen due. */
-  tickMs: 1_000,
-} as const;
+/** See LoadLimits. */
+export const loadLimits = { rowsPerRead: 2_000, enough: 400, gatherMs: 50, tickMs: 1_000 } as const;
 
 export const handoutLimits = {
   /** Pulls that may wait for rows at once; past it an empty batch at once. */

@@ -1,10 +1,9 @@
+import type { DeliveryRow } from '../../libs/delivery/row.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import { Periodic } from '../../libs/runtime/periodic.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
 import type { Ownership } from './ownership.ts';
-import { loadLimits } from './limits.ts';
-import type { Window } from './window.ts';
 
 /**
  * Fills the window from the store: one read at a time for all partitions that were marked meanwhile, never one for each message. Partitions are
@@ -27,8 +26,8 @@ export class Loader {
     this.#options = options;
     this.#loads = new Periodic({
       name: 'queue window',
-      intervalMs: loadLimits.tickMs,
-      minGapMs: loadLimits.gatherMs,
+      intervalMs: options.limits.tickMs,
+      minGapMs: options.limits.gatherMs,
       clock: options.clock,
       log: options.log,
       task: () => this.load(),
@@ -63,8 +62,8 @@ export class Loader {
 
   async load(): Promise<void> {
     await this.#markWhatFellDue();
-    const { window, ownership } = this.#options;
-    const isEnough = window.size >= loadLimits.enough;
+    const { window, ownership, limits } = this.#options;
+    const isEnough = limits.enough !== undefined && window.size >= limits.enough;
     const partitions: number[] = [];
     for (const partition of this.#marked) {
       if (!ownership.owns(partition)) this.#marked.delete(partition);
@@ -74,19 +73,26 @@ export class Loader {
   }
 
   async #read(partitions: readonly number[]): Promise<void> {
-    const { deliveries, window, clock, claiming } = this.#options;
+    const { deliveries, destinations, window, clock, claiming, limits, skips } = this.#options;
     for (const partition of partitions) this.#marked.delete(partition);
     const taken = new Set(claiming());
     this.#takenMeanwhile = taken;
     try {
-      const { perDestination, rowsPerRead: limit } = loadLimits;
-      // Nothing is handed out for outside yet: those rows would only fill the window and the read.
-      const destinations = 'local';
-      const rows = await deliveries.due({ partitions, now: clock.nowMs(), perDestination, limit, destinations });
-      const { added, leftOut } = window.merge(rows.filter(({ id }) => !taken.has(id)));
+      const { rowsPerRead: limit } = limits;
+      const perDestination = window.laneCap;
+      const except = skips?.();
+      const rows = await deliveries.due({
+        partitions,
+        now: clock.nowMs(),
+        perDestination,
+        limit,
+        destinations,
+        ...(except !== undefined && { except }),
+      });
+      const fresh = rows.filter(({ id }) => !taken.has(id));
+      const { added, leftOut } = window.merge(fresh, cutShort(rows, perDestination));
       for (const partition of leftOut) this.#marked.add(partition);
-      for (const partition of rows.length >= limit ? partitions : cutShort(rows, perDestination))
-        this.#marked.add(partition);
+      if (rows.length >= limit) for (const partition of partitions) this.#marked.add(partition);
       if (added === 0) return;
       this.#options.onRows();
       if (this.#marked.size > 0) this.#loads.kick();
@@ -100,9 +106,9 @@ export class Loader {
 
   /** Asks the store when the next row falls due, at most once a tick, and marks all partitions when that time has come. */
   async #markWhatFellDue(): Promise<void> {
-    const { deliveries, ownership, clock } = this.#options;
+    const { deliveries, ownership, clock, limits } = this.#options;
     if (this.#nextDueAt === undefined || this.#dueMayHaveChanged) {
-      if (clock.monotonicMs() - this.#askedDueAtMs < loadLimits.tickMs) return;
+      if (clock.monotonicMs() - this.#askedDueAtMs < limits.tickMs) return;
       this.#askedDueAtMs = clock.monotonicMs();
       this.#dueMayHaveChanged = false;
       this.#nextDueAt =
@@ -119,8 +125,12 @@ export class Loader {
 
 export interface LoaderOptions {
   deliveries: Deliveries;
+  destinations: 'local' | 'remote';
   ownership: Ownership;
-  window: Window;
+  window: LoadTarget;
+  limits: LoadLimits;
+  /** Destinations that need no rows now. */
+  skips?: () => ReadonlySet<string>;
   clock: Clock;
   log: Logger;
   /** Ids whose claim is under way. */
@@ -129,14 +139,46 @@ export interface LoaderOptions {
   onRows: () => void;
 }
 
-/** Partitions of the destinations that had at least as many rows as were asked for. */
-function cutShort(rows: readonly { destination: string; partition: number }[], perDestination: number): number[] {
+export interface LoadLimits {
+  /** Rows that one read brings. */
+  rowsPerRead: number;
+  /**
+   * With this many rows in the window only partitions without any are read: the others' rows go first anyway, and to read them again for a few more would cost
+   * more than it gives.
+   */
+  enough?: number;
+  /** Least time between two reads: what becomes due meanwhile comes with the next one. */
+  gatherMs: number;
+  /** How often the loader looks whether a row has fallen due. */
+  tickMs: number;
+}
+
+/** The window that it fills. */
+export interface LoadTarget {
+  readonly size: number;
+  /** Rows that still fit. */
+  readonly room: number;
+  /** Rows of one destination that still fit, when there are none yet. */
+  readonly laneCap: number;
+  sizeOf(partition: number): number;
+  /**
+   * Adds rows that aren't there yet, as far as the caps allow; `cut` has the destinations of which there may be more, with their partitions. Tells how many were
+   * new, and the partitions that are to be read again soon.
+   */
+  merge(
+    rows: readonly DeliveryRow[],
+    cut: ReadonlyMap<string, number>,
+  ): { added: number; leftOut: ReadonlySet<number> };
+}
+
+/** Destinations that had at least as many rows as were asked for, with their partitions. */
+function cutShort(rows: readonly DeliveryRow[], perDestination: number): Map<string, number> {
   const counts = new Map<string, number>();
-  const partitions: number[] = [];
+  const cut = new Map<string, number>();
   for (const { destination, partition } of rows) {
     const count = (counts.get(destination) ?? 0) + 1;
     counts.set(destination, count);
-    if (count === perDestination) partitions.push(partition);
+    if (count === perDestination) cut.set(destination, partition);
   }
-  return partitions;
+  return cut;
 }

@@ -13,14 +13,19 @@ import { Periodic } from '../../libs/runtime/periodic.ts';
 import type { Readiness, Service } from '../../libs/runtime/service.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
 import type { Directory } from '../../libs/store/ports/directory.ts';
+import type { Groups } from '../../libs/store/ports/groups.ts';
 import type { Partitions } from '../../libs/store/ports/partitions.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
 import { Handout } from './handout.ts';
 import { queueRoutes } from './http/routes.ts';
-import { sweepLimits, windowCaps } from './limits.ts';
+import { loadLimits, sweepLimits, windowCaps } from './limits.ts';
 import { Loader } from './loader.ts';
 import { queueGauges, queueMetrics } from './metrics.ts';
 import { Ownership } from './ownership.ts';
+import { createRemote, type Remote } from './remote/remote.ts';
+import type { FindRouteConfig } from './remote/open-find-route.ts';
+import { LateRoute } from './remote/late-route.ts';
+import type { FindRoute } from './remote/routes.ts';
 import { Reporter } from './reports/reporter.ts';
 import { Sweep } from './sweep.ts';
 import { Window } from './window.ts';
@@ -28,8 +33,17 @@ import { Window } from './window.ts';
 export interface QueueDeps {
   config: Pick<
     Config,
-    'domain' | 'hostname' | 'partitionLeaseMs' | 'deliveryLeaseMs' | 'sweepIntervalMs' | 'expireAfterMs' | 'traceKeepMs'
-  >;
+    | 'domain'
+    | 'hostname'
+    | 'partitionLeaseMs'
+    | 'deliveryLeaseMs'
+    | 'sweepIntervalMs'
+    | 'expireAfterMs'
+    | 'traceKeepMs'
+    | 'retryScheduleMs'
+    | 'limits'
+  > &
+    FindRouteConfig;
   clock: Clock;
   log: Logger;
   metrics: Registry;
@@ -39,22 +53,28 @@ export interface QueueDeps {
   spool: Spool;
   blobs: Blobs;
   directory: Directory;
+  groups: Groups;
+  /** Default: libs/routing's `route` over this process's DNS. */
+  findRoute?: FindRoute;
   authenticate: Authenticate;
   bytes: HeldBytes;
 }
 
 /** The queue's owner: holds partitions, hands out what is due, ends leases and rows, reports failures, answers the queue API. */
 export function createQueue(deps: QueueDeps): Service {
-  const queue = compose(deps);
+  const way = new LateRoute(deps);
+  const queue = compose({ ...deps, findRoute: (query, signal) => way.find(query, signal) });
   let subscriptions: Subscription[] = [];
   let state: 'new' | 'running' | 'stopping' = 'new';
   return {
     name: 'queue',
-    router: mountRoutes(queueRoutes(deps), deps),
+    router: mountRoutes(queueRoutes({ ...deps, limitRules: deps.config.limits }), deps),
     async start() {
+      await way.open();
       // Owning partitions is not waited for: another owner may have them all, and this one stands by.
       queue.ownership.start();
       queue.loader.start();
+      queue.remote.start();
       subscriptions = queue.listen();
       for (const task of queue.tasks) task.start();
       state = 'running';
@@ -62,10 +82,12 @@ export function createQueue(deps: QueueDeps): Service {
     async stop() {
       state = 'stopping';
       queue.handout.close();
+      queue.remote.close();
       await Promise.all(subscriptions.map((subscription) => subscription.close()));
-      await Promise.all([queue.loader.stop(), ...queue.tasks.map((task) => task.stop())]);
+      await Promise.all([queue.loader.stop(), queue.remote.stop(), ...queue.tasks.map((task) => task.stop())]);
       await queue.wakes.settled();
       await queue.ownership.stop();
+      way.close();
     },
     readiness: () => readiness(state, queue.ownership, deps.bus),
   };
@@ -78,8 +100,8 @@ function readiness(state: 'new' | 'running' | 'stopping', ownership: Ownership, 
   return { ready: false, degraded, reason: 'the leases of partitions can’t be renewed: the store does not answer' };
 }
 
-function compose(deps: QueueDeps) {
-  const { config, clock, log, bus, deliveries, partitions, spool, blobs, directory } = deps;
+function compose(deps: QueueDeps & { findRoute: FindRoute }) {
+  const { config, clock, log, bus, deliveries, partitions, spool, blobs, directory, groups } = deps;
   const owner = `queue-${machineName()}-${newId()}`;
   const metrics = queueMetrics(deps.metrics);
   const window = new Window(windowCaps);
@@ -92,10 +114,13 @@ function compose(deps: QueueDeps) {
     log,
     metrics,
     onAcquired: (acquired) => {
-      loader.mark(acquired);
+      look(acquired);
       sweeps.kick();
     },
-    onLost: (lost) => window.dropPartitions(lost),
+    onLost: (lost) => {
+      window.dropPartitions(lost);
+      remote.dropPartitions(lost);
+    },
     onChanged: () => bus.wake('queue.owners', { owner }),
   });
   const handout = new Handout({
@@ -106,13 +131,36 @@ function compose(deps: QueueDeps) {
     loader: () => loader,
     clock,
     metrics,
-    localLeaseMs: config.partitionLeaseMs,
-    remoteLeaseMs: config.deliveryLeaseMs,
+    leaseMs: config.partitionLeaseMs,
   });
+  const remote: Remote = createRemote({
+    owner,
+    ownership,
+    deliveries,
+    groups,
+    find: deps.findRoute,
+    routes: config.routes,
+    limitRules: config.limits,
+    retryScheduleMs: config.retryScheduleMs,
+    leaseMs: config.deliveryLeaseMs,
+    bus,
+    clock,
+    log,
+    metrics,
+    onFailures: () => reports.kick(),
+    endLeases: () => sweep.endLeases(new AbortController().signal),
+  });
+  /** Rows of these partitions may have become due. */
+  const look = (rowsOf: readonly number[]): void => {
+    loader.mark(rowsOf);
+    remote.loader.mark(rowsOf);
+  };
   const loader: Loader = new Loader({
     deliveries,
+    destinations: 'local',
     ownership,
     window,
+    limits: loadLimits,
     clock,
     log,
     claiming: () => handout.claiming(),
@@ -145,10 +193,10 @@ function compose(deps: QueueDeps) {
     metrics,
     traceKeepMs: config.traceKeepMs,
     bus,
-    onRows: (rowsOf) => loader.mark(rowsOf),
+    onRows: (rowsOf) => look([...rowsOf]),
     onFailures: () => reports.kick(),
     onSwept: () => {
-      loader.mark(ownership.owned());
+      look(ownership.owned());
       reports.kick();
     },
   });
@@ -182,30 +230,39 @@ function compose(deps: QueueDeps) {
     deliveries,
     clock,
     gauges: {
-      windowRows: () => window.size,
-      windowDestinations: () => window.destinations,
+      windowRows: () => window.size + remote.gauges.rows(),
+      windowDestinations: () => window.destinations + remote.gauges.lanes(),
       // Local deliveries have no limits: all that is due may go.
-      readyRows: () => window.size,
+      readyRows: () => window.size + remote.gauges.ready(),
       partitionsHeld: () => ownership.owned().length,
-      claimsOut: () => handout.claimsOut,
+      claimsOut: () => handout.claimsOut + remote.gauges.batchesOut(),
+      blockedDestinations: remote.gauges.blocked,
+      restingGroups: remote.gauges.restingGroups,
+      routes: remote.gauges.routes,
+      lookUps: remote.gauges.lookUps,
+      inFlight: remote.gauges.inFlight,
     },
   });
 
   const listen = (): Subscription[] => [
-    bus.respond('queue.pull', (request, signal) => handout.pull(request, signal), { as: owner }),
-    bus.onWake('queue.rows', ({ partitions: woken }) =>
-      loader.mark(woken.filter((partition) => ownership.owns(partition))),
+    bus.respond(
+      'queue.pull',
+      (request, signal) => (request.kind === 'local' ? handout : remote).pull(request, signal),
+      { as: owner },
     ),
+    bus.onWake('queue.rows', ({ partitions: woken }) => look(woken.filter((partition) => ownership.owns(partition)))),
+    bus.onWake('queue.destinations', ({ partitions: changed }) => remote.changed(changed)),
     bus.onWake('queue.owners', (changed) => {
       if (changed.owner !== owner) ownership.look();
     }),
     bus.onWake('queue.settled', (settled) => {
       if (settled.owner !== owner) return;
       handout.settled(settled.token);
+      remote.settled(settled.token);
       loader.look();
     }),
   ];
-  return { ownership, wakes, loader, handout, tasks: [sweeps, reports, housekeeping, leases], listen };
+  return { ownership, wakes, loader, handout, remote, tasks: [sweeps, reports, housekeeping, leases], listen };
 }
 
 /** What one sweep leaves as too young for it is found by the next, within the interval that was asked for. */

@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import { deliveryStates } from '../../libs/delivery/state.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
+import { remoteLimits } from './remote/limits.ts';
 
 export interface QueueMetrics {
   takeovers: Counter;
@@ -10,6 +11,7 @@ export interface QueueMetrics {
   handedOut: Counter<'kind'>;
   batchRows: Histogram<'kind'>;
   reports: Counter<'result'>;
+  routings: Counter<'result'>;
 }
 
 /** What is read when Prometheus asks. */
@@ -19,6 +21,12 @@ export interface QueueGauges {
   readyRows: () => number;
   partitionsHeld: () => number;
   claimsOut: () => number;
+  blockedDestinations: () => number;
+  restingGroups: () => number;
+  routes: () => number;
+  lookUps: () => number;
+  /** Rows in the hands of workers, by group. */
+  inFlight: () => ReadonlyMap<string, number>;
 }
 
 export function queueMetrics(registry: Registry): QueueMetrics {
@@ -53,6 +61,12 @@ export function queueMetrics(registry: Registry): QueueMetrics {
       labelNames: ['result'],
       registers,
     }),
+    routings: new Counter({
+      name: 'waypost_queue_routings_total',
+      help: 'Look-ups of the way of a destination, by what came of it.',
+      labelNames: ['result'],
+      registers,
+    }),
   };
 }
 
@@ -82,6 +96,28 @@ export function queueGauges(
     'Batches handed out whose end this owner has not heard of.',
     gauges.claimsOut,
   );
+  ownGauge(
+    registry,
+    'waypost_queue_blocked_destinations',
+    'Destinations that this owner leaves alone: paused, or their group rests.',
+    gauges.blockedDestinations,
+  );
+  ownGauge(registry, 'waypost_queue_resting_groups', 'Groups known to rest or to be paused.', gauges.restingGroups);
+  ownGauge(registry, 'waypost_queue_routes', 'Ways of destinations that are remembered.', gauges.routes);
+  ownGauge(registry, 'waypost_queue_routings_pending', 'Look-ups of ways under way or waiting.', gauges.lookUps);
+  new Gauge({
+    name: 'waypost_queue_in_flight',
+    help: `Deliveries in the hands of workers, for the ${remoteLimits.namedGroups} groups that have most; all others are \`other\`.`,
+    labelNames: ['group'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      const most = [...gauges.inFlight()].toSorted(([, a], [, b]) => b - a);
+      const others = most.splice(remoteLimits.namedGroups).reduce((sum, [, rows]) => sum + rows, 0);
+      for (const [group, rows] of most) this.set({ group }, rows);
+      this.set({ group: 'other' }, others);
+    },
+  });
 
   new Gauge({
     name: 'waypost_queue_oldest_due_seconds',

@@ -36,6 +36,10 @@ export class Window {
     return this.#caps.total - this.#ids.size;
   }
 
+  get laneCap(): number {
+    return this.#caps.perDestination;
+  }
+
   get destinations(): number {
     return this.#lanes.size;
   }
@@ -49,10 +53,16 @@ export class Window {
     return this.#byPartition.get(partition) ?? 0;
   }
 
-  /** Adds rows that aren't there yet, as far as the caps allow. Returns how many were new, and the partitions of those that didn't fit. */
-  merge(rows: Iterable<DueRow>): { added: number; leftOut: ReadonlySet<number> } {
+  /**
+   * Adds rows that aren't there yet, as far as the caps allow. Returns how many were new, and the partitions of which there may be more: of those that didn't fit,
+   * and of the destinations in `cut`.
+   */
+  merge(
+    rows: Iterable<DueRow>,
+    cut: ReadonlyMap<string, number> = new Map(),
+  ): { added: number; leftOut: ReadonlySet<number> } {
     const before = this.#ids.size;
-    const leftOut = new Set<number>();
+    const leftOut = new Set(cut.values());
     const grown = new Set<Lane>();
     for (const row of rows) {
       if (this.#ids.has(row.id)) continue;

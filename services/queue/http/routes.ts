@@ -6,6 +6,7 @@ import { defineRoute, type Route } from '../../../libs/http/route.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
 import type { Deliveries } from '../../../libs/store/ports/deliveries.ts';
 import type { Spool } from '../../../libs/store/ports/spool.ts';
+import { type DestinationHttpDeps, destinationRoutes } from './destination-routes.ts';
 import {
   countsSchema,
   cursorSchema,
@@ -20,7 +21,7 @@ import {
 } from './schemas.ts';
 import { steerRoutes } from './steer-routes.ts';
 
-export interface QueueHttpDeps {
+export interface QueueHttpDeps extends DestinationHttpDeps {
   deliveries: Deliveries;
   spool: Spool;
   bus: Bus;
@@ -29,7 +30,13 @@ export interface QueueHttpDeps {
 
 /** The queue API, for administrators. */
 export function queueRoutes(deps: QueueHttpDeps): Route[] {
-  return [listDeliveries(deps), getDelivery(deps), countDeliveries(deps), ...steerRoutes(deps)];
+  return [
+    listDeliveries(deps),
+    getDelivery(deps),
+    countDeliveries(deps),
+    ...steerRoutes(deps),
+    ...destinationRoutes(deps),
+  ];
 }
 
 function listDeliveries({ deliveries, clock }: QueueHttpDeps): Route {
