@@ -77,7 +77,7 @@ async function checkedTargets(
   const itself = key.startsWith('@') ? `${newId()}${key}` : key;
   const [whole, ...each] = await resolveAddresses([itself, ...unique], options);
   for (const [i, result] of each.entries()) {
-    const impossible = result.kind === 'remote' && impossibleDomain(result.domain, context.config.routes);
+    const impossible = result.kind === 'remote' && impossibleDomain(result.domain, context.config);
     if (impossible) throw new Refused('impossibleTarget', `${unique[i]}: ${impossible}`);
     if (result.kind === 'unknown') throw new Refused('unknownTarget', `there is no ${unique[i]}`);
   }

@@ -18,7 +18,14 @@ import type { Passwords } from './passwords.ts';
 export interface AuthDeps {
   config: Pick<
     Config,
-    'domain' | 'hostname' | 'routes' | 'sweepIntervalMs' | 'adminPassword' | 'sampleAccounts' | 'secretsKeys'
+    | 'domain'
+    | 'hostname'
+    | 'routes'
+    | 'allowAddressLiterals'
+    | 'sweepIntervalMs'
+    | 'adminPassword'
+    | 'sampleAccounts'
+    | 'secretsKeys'
   >;
   clock: Clock;
   log: Logger;

@@ -2,7 +2,7 @@ import type { AcceptDeps } from '../../libs/accept/accept.ts';
 import type { Ranks } from '../../libs/accept/ranks.ts';
 import type { Blobs } from '../../libs/blobs/port.ts';
 import type { Resolution } from '../../libs/bus/requests.ts';
-import type { Config } from '../../libs/config/load.ts';
+import type { DestinationRules } from '../../libs/accept/impossible-domain.ts';
 import type { Verifier } from '../../libs/directory/verifier.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
@@ -31,7 +31,7 @@ export interface IngressContext {
   blobs: Blobs;
   dataMemory: DataMemory;
   gate: SpoolGate;
-  routes: Config['routes'];
+  destinations: DestinationRules;
   /** Whether a client of the MX listener may send to other domains without a login. */
   isTrusted: (address: string) => boolean;
   /** Known once the service has started; undefined without a secret. */

@@ -148,7 +148,7 @@ function createContext(deps: IngressDeps): { context: IngressContext; resolver: 
     blobs,
     dataMemory,
     gate: new SpoolGate({ spool, clock, log }),
-    routes: config.routes,
+    destinations: config,
     isTrusted: createNetworkList(config.trustedNetworks),
     forwarding: undefined,
   };

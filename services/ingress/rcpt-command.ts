@@ -28,7 +28,7 @@ export async function rcptCommand(line: string, transaction: Transaction, contex
     return localFault(resolution) ?? add({ recipient, resolution, ...wishes }, transaction);
   if (resolution.kind !== 'remote') return refusals[resolution.kind === 'refused' ? resolution.reason : 'unknown'];
   if (!mayRelay) return relayingDenied;
-  const impossible = impossibleDomain(resolution.domain, context.routes);
+  const impossible = impossibleDomain(resolution.domain, context.destinations);
   if (impossible !== undefined) return reply(550, '5.1.2', impossible);
   return add({ recipient, resolution, ...wishes }, transaction);
 }

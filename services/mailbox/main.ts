@@ -41,6 +41,7 @@ export interface MailboxDeps {
     | 'retryScheduleMs'
     | 'expireAfterMs'
     | 'routes'
+    | 'allowAddressLiterals'
     | 'maxMessageBytes'
     | 'sweepIntervalMs'
   >;

@@ -3,6 +3,7 @@ import { type AcceptDeps, acceptMessage } from '../../../libs/accept/accept.ts';
 import { receivedLine } from '../../../libs/accept/received.ts';
 import type { Ranks } from '../../../libs/accept/ranks.ts';
 import type { Resolver } from '../../../libs/accept/resolver.ts';
+import type { DestinationRules } from '../../../libs/accept/impossible-domain.ts';
 import { priorityOf } from '../../../libs/accept/priorities.ts';
 import { buildTargets } from '../../../libs/accept/targets.ts';
 import { type Blobs, inlineLimitBytes } from '../../../libs/blobs/port.ts';
@@ -29,7 +30,7 @@ export interface OutboxDeps extends AcceptDeps {
   parsePool: ParsePool;
   clock: Clock;
   announcer: Announcer;
-  settings: Pick<Config, 'hostname' | 'expireAfterMs' | 'maxMessageBytes' | 'routes'>;
+  settings: Pick<Config, 'hostname' | 'expireAfterMs' | 'maxMessageBytes'> & DestinationRules;
 }
 
 export interface Sent {

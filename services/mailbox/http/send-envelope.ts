@@ -1,7 +1,6 @@
-import { impossibleDomain } from '../../../libs/accept/impossible-domain.ts';
+import { type DestinationRules, impossibleDomain } from '../../../libs/accept/impossible-domain.ts';
 import type { Resolver } from '../../../libs/accept/resolver.ts';
 import { maxRecipients, maxTargets, type ResolvedRecipient, targetKeys } from '../../../libs/accept/targets.ts';
-import type { Config } from '../../../libs/config/load.ts';
 import type { SenderRights } from '../../../libs/directory/sender-rights.ts';
 import { Problem } from '../../../libs/http/problem.ts';
 import { parseAddress } from '../../../libs/mail/address/mailbox-address.ts';
@@ -25,7 +24,7 @@ export async function ownSender(rights: SenderRights, caller: SendCaller, reques
 
 /** Every recipient must have somewhere to go, here or elsewhere, else nothing is sent and the problem lists those that haven't. */
 export async function deliverable(
-  { resolver, settings }: { resolver: Resolver; settings: Pick<Config, 'routes'> },
+  { resolver, settings }: { resolver: Resolver; settings: DestinationRules },
   request: SendRequest,
   signal: AbortSignal,
 ): Promise<ResolvedRecipient[]> {
@@ -45,7 +44,7 @@ export async function deliverable(
     const resolution = await resolver.resolve(address.display, signal);
     if (resolution.kind === 'unknown' || resolution.kind === 'refused')
       refused.push({ email, reason: resolution.kind });
-    else if (resolution.kind === 'remote' && impossibleDomain(resolution.domain, settings.routes) !== undefined)
+    else if (resolution.kind === 'remote' && impossibleDomain(resolution.domain, settings) !== undefined)
       refused.push({ email, reason: 'impossibleDomain' });
     else recipients.push({ recipient: address.display, resolution });
   }
