@@ -9,6 +9,13 @@ test('many messages of one sender stand behind the first one of another', () => 
   assert.ok(ranks.next('other@a.test', 'b.test', 4096, 1_000_500) < last);
 });
 
+test('a sender with a million messages does not stand before another’s that comes minutes later', () => {
+  const ranks = new Ranks();
+  const earlier = Array.from({ length: 100_000 }, () => ranks.next('bulk@a.test', 'b.test', 4096, 1_000_000));
+  const other = ranks.next('other@a.test', 'b.test', 4096, 1_000_000 + 5 * 60_000);
+  assert.ok(earlier.filter((rank) => rank < other).length <= 5 * 60 + 1);
+});
+
 test('ranks of one sender at one destination only grow', () => {
   const ranks = new Ranks();
   let last = 0;
@@ -30,5 +37,5 @@ test('the number of remembered senders is bounded, the last used stay', () => {
   const second = ranks.next('a', 'b.test', 0, 100);
   ranks.next('d', 'b.test', 0, 100);
   assert.equal(ranks.size, 3);
-  assert.equal(ranks.next('a', 'b.test', 0, 100), second + 1);
+  assert.equal(ranks.next('a', 'b.test', 0, 100), second + 1_000);
 });

@@ -1,7 +1,12 @@
 /** Entries kept; past it the sender that sent longest ago is forgotten, which only makes it go first once. */
 const rankCapacity = 50_000;
 
-/** Bytes that cost a sender one more millisecond of its place in the order. */
+/**
+ * What a message costs its sender: so much later stands its next one. A sender that is slower than that at a destination never waits behind one that is faster, as
+ * long as the destination takes mail that fast; at a millisecond a million messages of one sender would stand before whatever comes a quarter of an hour later.
+ */
+const costMs = 1_000;
+/** Bytes that cost as much as a message. */
 const bytesPerCost = 64 * 1024;
 
 /**
@@ -20,7 +25,7 @@ export class Ranks {
   next(sender: string, destination: string, sizeBytes: number, nowMs: number): number {
     const key = `${destination}\n${sender}`;
     const last = this.#last.get(key);
-    const rank = Math.max(nowMs, last ?? 0) + 1 + Math.floor(sizeBytes / bytesPerCost);
+    const rank = Math.max(nowMs, last ?? 0) + costMs * (1 + Math.floor(sizeBytes / bytesPerCost));
     // Deleting first keeps the map in the order of use.
     if (last !== undefined) this.#last.delete(key);
     this.#last.set(key, rank);

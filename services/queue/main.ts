@@ -187,6 +187,7 @@ function compose(deps: QueueDeps & { findRoute: FindRoute }) {
     spool,
     deliveries,
     blobs,
+    groups,
     ownership,
     clock,
     log,

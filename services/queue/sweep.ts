@@ -6,6 +6,7 @@ import type { Clock } from '../../libs/runtime/clock.ts';
 import { partitionCount } from '../../libs/delivery/row.ts';
 import { isStoreTrouble } from '../../libs/store/errors.ts';
 import type { Deliveries } from '../../libs/store/ports/deliveries.ts';
+import type { Groups } from '../../libs/store/ports/groups.ts';
 import type { Spool } from '../../libs/store/ports/spool.ts';
 import { sweepLimits } from './limits.ts';
 import type { QueueMetrics } from './metrics.ts';
@@ -98,7 +99,7 @@ export class Sweep {
 
   /** Removes what is finished and was kept long enough: rows, then bodies that nothing refers to. All of it: what comes in faster than it goes would grow for ever. */
   async housekeep(signal: AbortSignal): Promise<void> {
-    const { deliveries, spool, blobs, clock, traceKeepMs } = this.#options;
+    const { deliveries, spool, blobs, groups, ownership, clock, traceKeepMs } = this.#options;
     const limit = sweepLimits.perCall;
     await whileMore(signal, async () => {
       return (await deliveries.purge({ before: clock.nowMs() - traceKeepMs, limit })) === limit;
@@ -113,6 +114,10 @@ export class Sweep {
       return more;
     });
     await this.#removeUnreferredBlobs(signal);
+    if (!ownership.owns(0)) return;
+    await whileMore(signal, async () => {
+      return (await groups.purge({ before: clock.nowMs() - traceKeepMs, limit })) === limit;
+    });
   }
 
   /** Blobs that no row names: a crash fell between the blob and its row, or between the row's removal and the blob's. One owner is enough for it. */
@@ -139,6 +144,7 @@ export interface SweepOptions {
   spool: Spool;
   deliveries: Deliveries;
   blobs: Blobs;
+  groups: Pick<Groups, 'purge'>;
   ownership: Pick<Ownership, 'owned' | 'owns'>;
   clock: Clock;
   log: Logger;

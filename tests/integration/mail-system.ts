@@ -13,6 +13,7 @@ import { inlineLimitBytes } from '../../libs/blobs/port.ts';
 import type { Bus } from '../../libs/bus/port.ts';
 import type { Batch } from '../../libs/bus/requests.ts';
 import { createMemoryBus } from '../../libs/bus/memory/bus.ts';
+import type { Config } from '../../libs/config/load.ts';
 import type { Notify } from '../../libs/delivery/row.ts';
 import { createHttpBytes } from '../../libs/http/http-bytes.ts';
 import type { Authenticate } from '../../libs/http/mount-routes.ts';
@@ -46,12 +47,12 @@ const usualConfig = {
   domain: 'example.test',
   hostname: 'mail.example.test',
   trustedProxies: [],
-  routes: [],
-  limits: [],
+  routes: [] as Config['routes'],
+  limits: [] as Config['limits'],
   ipPreference: 'auto' as const,
   allowPrivateDestinations: false,
   allowAddressLiterals: false,
-  dnsServers: [],
+  dnsServers: [] as Config['dnsServers'],
   dnsTrustAd: false,
   retryScheduleMs: [30 * 60_000],
   expireAfterMs: 5 * 24 * 60 * 60_000,

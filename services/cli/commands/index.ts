@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { accountCommands } from './account.ts';
 import { aliasCommands } from './alias.ts';
+import { destinationCommands } from './destination.ts';
 import { dkimCommands } from './dkim.ts';
 import { doctorCommands } from './doctor.ts';
 import { domainCommands } from './domain.ts';
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   ...aliasCommands,
   ...tokenCommands,
   ...queueCommands,
+  ...destinationCommands,
   ...doctorCommands,
   ...migrateCommands,
 ];

@@ -42,12 +42,9 @@ export const destinationCursor = z.object({ name: z.string().max(300) });
 export const destinationSchema = z
   .object({
     name: z.string(),
-    group: z
-      .string()
-      .nullable()
-      .meta({
-        description: 'whose limits count: all destinations behind the same mail hosts; null before the first routing',
-      }),
+    group: z.string().nullable().meta({
+      description: 'whose limits count: all destinations behind the same mail hosts; null before the first routing',
+    }),
     ready: z.int(),
     deferred: z.int(),
     leased: z.int(),
