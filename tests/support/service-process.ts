@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { startWatchdog, type Watchdog } from '../../tools/servers/watchdog.ts';
 import { servingFlags } from '../../tools/setup/become.mjs';
 import { until } from './until.ts';
 
@@ -30,14 +31,12 @@ export interface ServiceProcessOptions {
   opsPort: number;
 }
 
-/** Not started yet. It is ended with this process at the latest. */
+/** Not started yet. It is ended with this process at the latest, however that ends. */
 export function serviceProcess({ services, env, opsPort }: ServiceProcessOptions): ServiceProcess {
   const name = services.length === 0 ? 'Waypost' : services.join('+');
   let child: ChildProcess | undefined;
   let stdout = '';
   let stderr = '';
-  process.once('exit', () => child?.kill('SIGKILL'));
-
   const isRunning = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null;
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child === undefined || !isRunning()) return child?.exitCode ?? null;
@@ -60,6 +59,12 @@ export function serviceProcess({ services, env, opsPort }: ServiceProcessOptions
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       child = started;
+      const { pid } = started;
+      if (pid !== undefined) {
+        watchdog ??= startWatchdog();
+        watchdog.watch(pid);
+        started.once('exit', () => watchdog?.forget(pid));
+      }
       started.stdout.on('data', (chunk: Buffer) => (stdout = (stdout + chunk.toString()).slice(-outputKept)));
       started.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-outputKept)));
       await until(`${name} is ready`, 60_000, async () => {
@@ -73,6 +78,9 @@ export function serviceProcess({ services, env, opsPort }: ServiceProcessOptions
     resume: () => void child?.kill('SIGCONT'),
   };
 }
+
+/** One for all processes of a test file. */
+let watchdog: Watchdog | undefined;
 
 /** The status of /readyz; undefined while nothing answers. */
 export async function readyStatus(opsPort: number): Promise<number | undefined> {
