@@ -93,8 +93,11 @@ export async function openRemoteSystem(t: Pick<TestContext, 'after'>, options: R
     owner,
     handed,
     ready,
-    way: (destination: string, hosts: readonly Host[], change: Partial<Way> = {}) =>
-      void ways.set(destination, { protocol: 'smtp', hosts: [...hosts], ...change }),
+    /** How the destination's mail goes from now on; no hosts: it isn't handed out. */
+    way(destination: string, hosts: readonly Host[], change: Partial<Way> = {}): void {
+      if (hosts.length === 0) ways.delete(destination);
+      else ways.set(destination, { protocol: 'smtp', hosts: [...hosts], ...change });
+    },
     /** Accepts a message for recipients elsewhere; answers its id. */
     async send(
       recipients: readonly (string | Partial<Target>)[],

@@ -44,3 +44,35 @@ test('one that took a request and gave no answer is asked again only when it is 
   owners.heard('frozen');
   assert.equal(owners.next(), 'frozen');
 });
+
+test('each owner that is heard of wakes one of those who wait; at a poll an owner is asked once, however many wait', async () => {
+  let nowMs = 0;
+  const timers: (() => void)[] = [];
+  const owners = new KnownOwners({
+    ...systemClock,
+    monotonicMs: () => nowMs,
+    sleep: (_, signal) =>
+      new Promise((resolve) => {
+        timers.push(resolve);
+        signal.addEventListener('abort', () => resolve());
+      }),
+  });
+  let woken = 0;
+  const waits = [1, 2, 3].map(() => owners.wait().then(() => woken++));
+  owners.heard('a');
+  owners.heard('b');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(woken, 2);
+  assert.deepEqual([owners.next(), owners.next(), owners.next()], ['a', 'b', undefined]);
+  for (const owner of ['a', 'b']) owners.answered(owner);
+  nowMs += 2_000;
+  for (const fire of timers) fire();
+  await Promise.all(waits);
+  assert.deepEqual([owners.next(), owners.next(), owners.next()], ['a', 'b', undefined]);
+  for (const owner of ['a', 'b']) owners.answered(owner);
+  const late = owners.wait();
+  nowMs += 1_000;
+  for (const fire of timers) fire();
+  await late;
+  assert.equal(owners.next(), undefined, 'a second poll so soon asks nobody');
+});

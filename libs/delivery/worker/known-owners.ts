@@ -12,6 +12,7 @@ export class KnownOwners {
   /** Until when (monotonic) those that could not claim are left alone. */
   readonly #pausedUntil = new Map<string, number>();
   readonly #waiting = new Set<AbortController>();
+  #polledAtMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(clock: Clock) {
@@ -24,7 +25,7 @@ export class KnownOwners {
     this.#heardAt.set(owner, this.#clock.monotonicMs());
     if (this.#isPaused(owner)) return;
     this.#ready.add(owner);
-    this.#stopWaiting();
+    this.#wakeOne();
   }
 
   /**
@@ -44,7 +45,7 @@ export class KnownOwners {
   /** It has answered, or won't. */
   answered(owner: string): void {
     this.#asked.delete(owner);
-    if (this.#ready.has(owner)) this.#stopWaiting();
+    if (this.#ready.has(owner)) this.#wakeOne();
   }
 
   /** Resolves when an owner is heard of, at the next poll (then all known ones are to be asked), or at `close`. */
@@ -54,14 +55,16 @@ export class KnownOwners {
     this.#waiting.add(arrival);
     await this.#clock.sleep(pullLimits.idlePollMs, arrival.signal);
     this.#waiting.delete(arrival);
-    if (arrival.signal.aborted) return;
+    if (arrival.signal.aborted || this.#clock.monotonicMs() - this.#polledAtMs < pullLimits.idlePollMs) return;
+    // However many wait, an owner that has nothing is asked once in that time.
+    this.#polledAtMs = this.#clock.monotonicMs();
     for (const owner of this.#heardAt.keys()) if (!this.#isPaused(owner)) this.#ready.add(owner);
   }
 
   /** Nobody waits any more. */
   close(): void {
     this.#closed = true;
-    this.#stopWaiting();
+    for (const arrival of this.#waiting) arrival.abort('closed');
   }
 
   /** It didn't answer: forgotten when it has been silent for long. */
@@ -92,7 +95,11 @@ export class KnownOwners {
     return false;
   }
 
-  #stopWaiting(): void {
-    for (const arrival of this.#waiting) arrival.abort('heard');
+  /** Whoever gets a batch says so (`heard`), and that wakes the next. */
+  #wakeOne(): void {
+    const [arrival] = this.#waiting;
+    if (arrival === undefined) return;
+    this.#waiting.delete(arrival);
+    arrival.abort('heard');
   }
 }

@@ -68,7 +68,7 @@ export async function openSession(way: Way, deps: OpenDeps, signal: AbortSignal)
       const { permit } = answer;
       try {
         const session = await dial(way, host, address, permit, deps, signal);
-        const connection = { session, permit, key, group: host.group, usedBefore: 0 };
+        const connection = { session, permit, key, group: host.group };
         deps.sessions.opened(connection);
         return { connection };
       } catch (error) {

@@ -131,9 +131,12 @@ class BatchRun {
       pending = pending.slice(maxRecipients);
       if (rows.length === 0) continue;
       for (const { id } of rows) this.#remaining.delete(id);
-      const { ends, outcomes, untouched } = await this.#transact(rows, transaction, message, connection);
-      const stale = connection.session.transactions > 1 || connection.usedBefore > 0;
-      if (untouched === 'stale' && stale && !retried) {
+      const { transactions, failure } = connection.session;
+      const mayBeStale = !retried && (transactions > 0 || failure !== undefined);
+      const { reversePath } = transaction;
+      const request = { rows, reversePath, message, connection, mayBeStale, signal: this.#cutSignal };
+      const { ends, outcomes, untouched } = await this.#transact(request);
+      if (untouched === 'stale') {
         // It ended between two messages: another connection, and no attempt is counted.
         retried = true;
         pending = this.#again(rows, pending);
@@ -170,17 +173,11 @@ class BatchRun {
     if (back.length > 0) this.#return(back);
   }
 
-  async #transact(
-    rows: readonly BatchRow[],
-    { reversePath }: PlannedTransaction,
-    message: SpooledMessage | undefined,
-    connection: Connection,
-  ): ReturnType<typeof transactRows> {
-    const request = { rows, reversePath, message, connection, signal: this.#cutSignal };
+  async #transact(request: Parameters<typeof transactRows>[0]): ReturnType<typeof transactRows> {
     try {
       return await transactRows(request, this.#deps);
     } catch (error) {
-      this.#again(rows, []);
+      this.#again(request.rows, []);
       throw error;
     }
   }

@@ -12,8 +12,6 @@ export interface Connection {
   /** What makes two connections the same: host, port, protocol, TLS policy and login. */
   key: string;
   group: string;
-  /** Messages that had gone over it when it was taken from the cache; 0 when it is new. */
-  usedBefore: number;
 }
 
 export const connectionKey = (host: Host, { protocol, route }: Pick<Way, 'protocol' | 'route'>): string =>
@@ -66,7 +64,6 @@ export class Sessions {
     for (const connection of [...this.#idle.keys()].toReversed()) {
       if (connection.key !== key || !addresses.includes(connection.session.address) || !takesMore(connection)) continue;
       this.#forget(connection);
-      connection.usedBefore = connection.session.transactions;
       return connection;
     }
     return undefined;

@@ -28,6 +28,8 @@ interface TransactRequest {
   reversePath: string | undefined;
   message: SpooledMessage | undefined;
   connection: Connection;
+  /** Messages went over the connection before, and no other was tried for this one. */
+  mayBeStale: boolean;
   signal: AbortSignal;
 }
 
@@ -54,9 +56,9 @@ export async function transactRows(
     const said = outcomes[index] ?? unsaid(row);
     return { row, result: resultOf(row, said, { dsn: session.capabilities.dsn, at, schedule }), with: about };
   });
-  if (session.failure instanceof SessionAborted && !bodyError) return { ends, outcomes, untouched: 'cut' };
-  if (sent !== undefined && isStale(outcomes)) return { ends, outcomes, untouched: 'stale' };
   count(outcomes, sent, metrics);
+  if (session.failure instanceof SessionAborted && !bodyError) return { ends, outcomes, untouched: 'cut' };
+  if (request.mayBeStale && sent !== undefined && isStale(outcomes)) return { ends, outcomes, untouched: 'stale' };
   const health = healthOf(outcomes);
   if (health !== undefined) deps.health.saw(health, { group, limits: permit.limits });
   return { ends, outcomes };
