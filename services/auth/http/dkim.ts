@@ -20,6 +20,8 @@ export function dkimRoutes(context: AuthContext): Route[] {
   ];
 }
 
+const keyList = listOf(keySchema, 'DkimKeyList');
+
 function list(context: AuthContext): Route {
   return defineRoute({
     ...common('listDkimKeys', 'The DKIM keys of a domain with their DNS records, oldest first'),
@@ -27,7 +29,7 @@ function list(context: AuthContext): Route {
     path: keysPath,
     scope: 'directory:read',
     params: domainParams,
-    replies: { 200: { description: 'All of them.', schema: listOf(keySchema, 'DkimKeyList') }, 404: 'problem' },
+    replies: { 200: { description: 'All of them.', schema: keyList }, 404: 'problem' },
     async handle({ params }) {
       const keys = await context.dkimKeys.list(await ownDomain(context, params.name));
       return { status: 200, body: { items: keys.map(showKey), nextCursor: null } };
@@ -69,7 +71,7 @@ function rotate(context: AuthContext): Route {
     params: domainParams,
     body: z.strictObject({ now: z.boolean().default(false), keepDays }),
     replies: {
-      200: { description: 'The new keys.', schema: listOf(keySchema, 'DkimKeyList') },
+      200: { description: 'The new keys.', schema: keyList },
       404: 'problem',
       409: 'problem',
     },
