@@ -6,7 +6,6 @@ import type { Target } from '../../libs/delivery/row.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import type { Outcome } from '../../libs/store/ports/deliveries.ts';
 import { createQueue } from '../../services/queue/main.ts';
-import { openFindRoute } from '../../services/queue/remote/open-find-route.ts';
 import { startDns } from '../support/dns-server/server.ts';
 import type { Zones } from '../support/dns-server/zones.ts';
 import { type MailSystemOptions, openMailSystem } from './mail-system.ts';

@@ -54,11 +54,15 @@ export const destinationCommands: readonly Command[] = [
           ? await context.api().call('GET', destinationPath(context))
           : await context.api().call('PATCH', destinationPath(context), { limits });
       context.output.record(
-        context.output.json ? shown : { name: shown['name'], group: shown['group'], ...Object(shown['limits']) },
+        context.output.json ? shown : { name: shown['name'], group: shown['group'], ...entriesOf(shown['limits']) },
       );
     },
   },
 ];
+
+function entriesOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
 
 const destinationPath = (context: CommandContext): string =>
   `${path}/${encodeURIComponent(word(context, 0, 'DESTINATION'))}`;
