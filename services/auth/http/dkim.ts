@@ -20,8 +20,6 @@ export function dkimRoutes(context: AuthContext): Route[] {
   ];
 }
 
-const keyList = listOf(keySchema, 'DkimKeyList');
-
 function list(context: AuthContext): Route {
   return defineRoute({
     ...common('listDkimKeys', 'The DKIM keys of a domain with their DNS records, oldest first'),
@@ -182,6 +180,8 @@ const keySchema = z
     }),
   })
   .meta({ id: 'DkimKey' });
+
+const keyList = listOf(keySchema, 'DkimKeyList');
 
 const checkSchema = z
   .object({
