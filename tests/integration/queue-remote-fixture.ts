@@ -43,6 +43,10 @@ export async function openRemote(t: Pick<TestContext, 'after'>, options: RemoteO
     dns,
     metrics,
     queueDeps,
+    /** Pulls go to the next one that says it has mail. */
+    forgetOwner: () => {
+      owner = undefined;
+    },
     startQueue: () => mail.startService(createQueue(queueDeps())),
     /** Accepts a message for these addresses; answers its id. */
     async send(recipients: readonly string[], change: { sender?: string } & Partial<Target> = {}): Promise<string> {

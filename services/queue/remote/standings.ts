@@ -23,12 +23,12 @@ export interface Asked {
 
 /** Standings of groups and destinations, a second old at most when they are used. */
 export class Standings {
-  readonly #options: { groups: Groups; out: BatchesOut; clock: Clock };
+  readonly #options: { groups: Pick<Groups, 'groups' | 'standing'>; out: BatchesOut; clock: Clock };
   readonly #groups = new Map<string, { standing: GroupStanding; readAtMs: number }>();
   readonly #paused = new Map<string, { paused: boolean; readAtMs: number }>();
   #reading: Promise<void> | undefined;
 
-  constructor(options: { groups: Groups; out: BatchesOut; clock: Clock }) {
+  constructor(options: { groups: Pick<Groups, 'groups' | 'standing'>; out: BatchesOut; clock: Clock }) {
     this.#options = options;
   }
 
