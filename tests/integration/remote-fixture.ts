@@ -2,6 +2,7 @@ import type { TestContext } from 'node:test';
 import { Registry } from 'prom-client';
 import type { Batch, Way } from '../../libs/bus/requests.ts';
 import { newId } from '../../libs/runtime/ids.ts';
+import type { Route } from '../../libs/config/forms.ts';
 import type { AttemptRow } from '../../libs/store/ports/deliveries.ts';
 import type { Target } from '../../libs/delivery/row.ts';
 import { createDelivery, type DeliveryDeps } from '../../services/delivery/main.ts';
@@ -31,6 +32,9 @@ export const deadHost = (change: Partial<Host> = {}): Host =>
 
 export interface RemoteSystemOptions extends MailSystemOptions {
   leaseMs?: number;
+  /** False: the test starts a queue, and hands out nothing itself. */
+  owns?: boolean;
+  routes?: readonly Route[];
   /** In place of the store's, for the service. */
   wrap?: (deps: DeliveryDeps) => DeliveryDeps;
 }
@@ -39,7 +43,7 @@ export interface RemoteSystemOptions extends MailSystemOptions {
 export async function openRemoteSystem(t: Pick<TestContext, 'after'>, options: RemoteSystemOptions = {}) {
   const mail = await openMailSystem(t, options);
   const { bus, deliveries, clock } = mail;
-  const owner = await QueueOwner.of(mail as never, 'owner-1');
+  const owner = await QueueOwner.of(mail as never, 'owner-1', options.owns === false ? { partitions: [] } : {});
   const ways = new Map<string, Omit<Way, 'destination'>>();
   const leaseMs = options.leaseMs ?? 30_000;
   const handed: Batch[] = [];
@@ -119,7 +123,7 @@ export async function openRemoteSystem(t: Pick<TestContext, 'after'>, options: R
       const metrics = new Registry();
       const deps: DeliveryDeps = {
         ...mail,
-        config: { ...mail.config, routes: [], secretsKeys: [], deliveryLeaseMs: leaseMs },
+        config: { ...mail.config, routes: options.routes ?? [], secretsKeys: [], deliveryLeaseMs: leaseMs },
         metrics,
         random: () => 0,
         settings: { batches: 4, idleMs: 300, ...settings },

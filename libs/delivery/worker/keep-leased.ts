@@ -130,8 +130,8 @@ class BatchLease implements HeldLease {
   }
 }
 
-/** The reason of {@link HeldLease.signal}. */
-export class LeaseLost extends Error {
+/** Why a lease is given up. */
+class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 
   constructor() {

@@ -40,7 +40,7 @@ export async function sendBatch(
   ending: Ending,
 ): Promise<boolean> {
   const run = new BatchRun(batch, way, lease, deps, ending);
-  const drain = (): void => void run.giveBack();
+  const drain = (): void => run.giveBack();
   ending.draining.addEventListener('abort', drain, { once: true });
   try {
     return await run.run();
@@ -56,7 +56,6 @@ class BatchRun {
   readonly #way: Way;
   readonly #lease: HeldLease;
   readonly #deps: SendDeps;
-  readonly #ending: Ending;
   /** Until a transaction has begun. */
   readonly #openSignal: AbortSignal;
   readonly #cutSignal: AbortSignal;
@@ -73,7 +72,6 @@ class BatchRun {
     this.#way = way;
     this.#lease = lease;
     this.#deps = deps;
-    this.#ending = ending;
     this.#cutSignal = AbortSignal.any([ending.abandoning, lease.signal]);
     this.#openSignal = AbortSignal.any([ending.draining, this.#cutSignal]);
     this.#remaining = new Map(batch.rows.map((row) => [row.id, row]));

@@ -51,7 +51,8 @@ function record(connection: Connection, outcome: Outcome): OutcomeAnswer {
     return { id, answer: 'stale', state: standing.state };
   }
   move(connection, standing, next, changeOf(result, claim, at));
-  if (result.kind !== 'returned') trace(connection, standing.key, { at, event: result.kind, reply: result.reply, ...extra });
+  if (result.kind !== 'returned')
+    trace(connection, standing.key, { at, event: result.kind, reply: result.reply, ...extra });
   return { id, answer: 'recorded', state: next.state };
 }
 
@@ -65,7 +66,7 @@ function extraOf({ with: about }: Outcome): { extra?: string } {
 function changeOf(result: Outcome['result'], claim: Claim, at: number): Change {
   if (result.kind === 'returned') return { at, claim };
   const { reply } = result;
-  if (result.kind === 'delivered') return { at, claim, reply, replyClass: 'ok' };
+  if (result.kind === 'delivered') return { at, claim, reply, replyClass: 'ok', relayed: result.relayed === true };
   const change = { at, claim, reply, replyClass: result.replyClass };
   return result.kind === 'deferred' ? { ...change, dueAt: result.nextAttemptAt } : change;
 }
