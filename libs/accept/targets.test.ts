@@ -17,7 +17,15 @@ const local = (recipient: string, ...accountIds: string[]): ResolvedRecipient =>
 
 const build = (recipients: ResolvedRecipient[], more: Partial<TargetsRequest> = {}) =>
   buildTargets(
-    { recipients, sender: 's@x.test', sizeBytes: 10, priority: 1, nowMs: 1000, expireAfterMs: 5000, ...more },
+    {
+      recipients,
+      sender: 's@x.test',
+      sizeBytes: 10,
+      priority: 1,
+      nowMs: 1000,
+      scheduleOf: () => ({ delayNoticeAfterMs: 4000, expireAfterMs: 5000 }),
+      ...more,
+    },
     new Ranks(),
   );
 

@@ -1,6 +1,8 @@
 import type { Resolution } from '../bus/requests.ts';
 import { localDestination } from '../delivery/partition.ts';
+import { noticeTime } from '../delivery/owed.ts';
 import type { Notify, Target } from '../delivery/row.ts';
+import type { MailSchedule, Scheduled } from '../delivery/schedules.ts';
 import type { Ranks } from './ranks.ts';
 
 /** RFC 5321 §4.5.3.1.8 asks for at least 100; past this a sender is asked to use another transaction. */
@@ -30,7 +32,8 @@ export interface TargetsRequest {
   nowMs: number;
   /** No attempt before this (a send that was put off); default now. */
   dueAt?: number;
-  expireAfterMs: number;
+  /** See libs/delivery/schedules.ts. */
+  scheduleOf: (mail: Scheduled) => Pick<MailSchedule, 'delayNoticeAfterMs' | 'expireAfterMs'>;
 }
 
 /**
@@ -125,7 +128,11 @@ function target(
   n: number,
   { kind, destination, recipient }: { kind: Target['kind']; destination: string; recipient: Addressee },
 ): Target {
+  const { sender } = request;
+  const { delayNoticeAfterMs, expireAfterMs } = request.scheduleOf({ destination, sender });
   const dueAt = request.dueAt ?? request.nowMs;
+  const expiresAt = dueAt + expireAfterMs;
+  const noticeAt = noticeTime({ sender, kind, notify: recipient.notify, dueAt, expiresAt }, delayNoticeAfterMs);
   return {
     n,
     kind,
@@ -134,7 +141,8 @@ function target(
     priority: request.priority,
     rank: ranks.next(request.sender, destination, request.sizeBytes, request.nowMs),
     dueAt,
-    expiresAt: dueAt + request.expireAfterMs,
+    expiresAt,
+    ...(noticeAt !== undefined && { noticeAt }),
     ...(recipient.notify && { notify: recipient.notify }),
     ...(recipient.originalRecipient !== undefined && { originalRecipient: recipient.originalRecipient }),
   };

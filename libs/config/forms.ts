@@ -3,40 +3,17 @@ import { z } from 'zod';
 import { isIP } from 'node:net';
 import { parseLimitRules } from '../delivery/limits/limits.ts';
 import { minPasswordLength, newPassword } from '../directory/password-policy.ts';
-import { normaliseDomain } from '../mail/address/domain.ts';
-import { parseAddress } from '../mail/address/mailbox-address.ts';
+import { parseRoutes, routesForm } from './route-form.ts';
+import { dayMs, durationMs, hostAndPort, inRange, type ListenAddress, list } from './read-values.ts';
+
+export type { Route, RouteTls } from './route-form.ts';
+export { durationMs, type ListenAddress } from './read-values.ts';
 
 /** The forms that values of the environment have: each reads text, and says in words what it expects. */
 export interface Form<T> {
   schema: z.ZodType<T, string>;
   expected: string;
 }
-
-export interface ListenAddress {
-  /** '' is every address of the machine. */
-  host: string;
-  /** 0 is any free port. */
-  port: number;
-}
-
-export interface Route {
-  /** Of recipients: A-label domain in lower case, or `*`. */
-  domain: string;
-  /** Only mail of this sender: the key of an address, or an A-label domain; `domain` is `*` then. */
-  sender: string | undefined;
-  scheme: 'smtp' | 'smtps' | 'lmtp';
-  host: string;
-  port: number;
-  username: string | undefined;
-  password: string | undefined;
-  /** Undefined: what the scheme and the login suggest. */
-  tls: RouteTls | undefined;
-}
-
-/** Plain text, STARTTLS where it is offered, TLS with any certificate, TLS with a valid certificate for the host's name. */
-export type RouteTls = (typeof routeTls)[number];
-
-const routeTls = ['never', 'opportunistic', 'required', 'verified'] as const;
 
 export const text = (expected: string, pattern = /^.{1,4096}$/s) =>
   form(expected, (value) => (pattern.test(value) ? value : undefined));
@@ -68,7 +45,7 @@ export const duration = (range: { min: string; max: string }) => {
 
 /** Milliseconds each. */
 export const schedule = form('durations from 1s to 30d, comma-separated, such as 5m,30m,2h', (value) =>
-  value === '' ? undefined : list(value, 100, (item) => inRange(durationMs(item), { min: 1000, max: 30 * unitsMs.d })),
+  value === '' ? undefined : list(value, 100, (item) => inRange(durationMs(item), { min: 1000, max: 30 * dayMs })),
 );
 
 export const listen = form(
@@ -107,25 +84,12 @@ export const url = (schemes: readonly string[]) =>
     schemes.some((scheme) => value.startsWith(`${scheme}:`)) && /^\S{1,4096}$/.test(value) ? value : undefined,
   );
 
-export const routes = form(
-  'domain=smtp://[user:pass@]host:port, also smtps: and lmtp:, * for all, from:sender=… for mail of an address or domain, ' +
-    'at the end ?tls=never, opportunistic, required or verified; comma-separated',
-  (value) => list(value, 1000, route),
-);
+export const routes = form(routesForm, parseRoutes);
 
 export const limits = form(
   'pattern=connections:1 to 1000,perConnection:from 1,perSecond:from 0 (no limit), each optional; several separated by `;`',
   parseLimitRules,
 );
-
-export function durationMs(value: string): number | undefined {
-  const [, amount, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value) ?? [];
-  if (amount === undefined) return undefined;
-  const unitMs = Object.entries(unitsMs).find(([name]) => name === unit)?.[1];
-  return unitMs === undefined ? undefined : Number(amount) * unitMs;
-}
-
-const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** `undefined` from `read` is "not of this form". */
 function form<T>(expected: string, read: (value: string) => T | undefined, { trim = true } = {}): Form<T> {
@@ -136,67 +100,4 @@ function form<T>(expected: string, read: (value: string) => T | undefined, { tri
     return z.NEVER;
   });
   return { schema, expected };
-}
-
-function list<T>(value: string, most: number, read: (item: string) => T | undefined): readonly T[] | undefined {
-  if (value === '') return [];
-  const items = value.split(',').map((item) => item.trim());
-  if (items.length > most) return undefined;
-  const results: T[] = [];
-  for (const item of items) {
-    const result = read(item);
-    if (result === undefined) return undefined;
-    results.push(result);
-  }
-  return results;
-}
-
-function inRange(value: number | undefined, range: { min: number; max: number }): number | undefined {
-  return value !== undefined && value >= range.min && value <= range.max ? value : undefined;
-}
-
-function hostAndPort(value: string, options: { emptyHost: boolean }): ListenAddress | undefined {
-  const [, v6, name, port] = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9.-]*)):(\d{1,5})$/i.exec(value) ?? [];
-  const host = v6 ?? name;
-  if (host === undefined || port === undefined || Number(port) > 65_535) return undefined;
-  if (v6 !== undefined && isIP(v6) !== 6) return undefined;
-  if (host === '' && !options.emptyHost) return undefined;
-  return { host, port: Number(port) };
-}
-
-function route(item: string): Route | undefined {
-  const [, subject, scheme, target, tls] = /^([^=]+)=(smtp|smtps|lmtp):\/\/(.+?)(?:\?tls=([a-z]+))?$/.exec(item) ?? [];
-  if (subject === undefined || target === undefined) return undefined;
-  const at = target.lastIndexOf('@');
-  const address = hostAndPort(target.slice(at + 1), { emptyHost: false });
-  const user = at === -1 ? undefined : /^([^:]+):(.+)$/.exec(target.slice(0, at));
-  const whose = routeSubject(subject);
-  const named = routeSchemes.find((candidate) => candidate === scheme);
-  const wantedTls = routeTls.find((candidate) => candidate === tls);
-  if (address === undefined || user === null || whose === undefined || named === undefined) return undefined;
-  // TLS from the first octet can't be left away.
-  const refusedTls = named === 'smtps' && (wantedTls === 'never' || wantedTls === 'opportunistic');
-  if ((tls !== undefined && wantedTls === undefined) || refusedTls) return undefined;
-  const credentials = { username: decode(user?.[1]), password: decode(user?.[2]) };
-  return { ...whose, scheme: named, ...address, ...credentials, tls: wantedTls };
-}
-
-function routeSubject(text: string): { domain: string; sender: string | undefined } | undefined {
-  const [, from] = /^from:(.+)$/.exec(text) ?? [];
-  if (from !== undefined) {
-    const sender = from.includes('@') ? parseAddress(from)?.key : normaliseDomain(from);
-    return sender === undefined ? undefined : { domain: '*', sender };
-  }
-  const domain = text === '*' ? text : normaliseDomain(text);
-  return domain === undefined ? undefined : { domain, sender: undefined };
-}
-
-const routeSchemes = ['smtp', 'smtps', 'lmtp'] as const;
-
-function decode(part: string | undefined): string | undefined {
-  try {
-    return part === undefined ? undefined : decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }

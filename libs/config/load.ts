@@ -42,6 +42,8 @@ function withDerived(given: GivenConfig): Config {
     ...given,
     dataDir: resolve(given.dataDir),
     hostname: given.hostname ?? `mail.${given.domain}`,
+    retryScheduleMs:
+      given.firstRetryMs === undefined ? given.retryScheduleMs : [given.firstRetryMs, ...given.retryScheduleMs],
     sampleAccounts: given.sampleAccounts ?? !given.production,
   };
 }

@@ -159,8 +159,14 @@ function listeners(config: GivenConfig): ConfigProblem[] {
 }
 
 function times(config: GivenConfig): ConfigProblem[] {
-  if (config.delayNoticeAfterMs <= config.expireAfterMs) return [];
-  return [
-    { name: 'WAYPOST_DELAY_NOTICE_AFTER', wrong: 'longer than WAYPOST_EXPIRE_AFTER', expected: 'a shorter duration' },
-  ];
+  const problems: ConfigProblem[] = [];
+  const expected = 'a shorter duration';
+  if (config.delayNoticeAfterMs > config.expireAfterMs)
+    problems.push({ name: 'WAYPOST_DELAY_NOTICE_AFTER', wrong: 'longer than WAYPOST_EXPIRE_AFTER', expected });
+  // Only its own: the one for all may well be longer than what a route gives its mail, and is then not reached.
+  const late = config.routes.some(
+    (route) => (route.delayNoticeAfterMs ?? 0) > (route.expireAfterMs ?? config.expireAfterMs),
+  );
+  if (late) problems.push({ name: 'WAYPOST_ROUTES', wrong: 'a delayNotice is longer than its expire', expected });
+  return problems;
 }

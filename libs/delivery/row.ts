@@ -1,3 +1,4 @@
+import type { Owed } from './owed.ts';
 import type { DeliveryState } from './state.ts';
 
 /** Number of partitions, for ever: a destination's partition is a hash of its name (see partition.ts). */
@@ -31,6 +32,8 @@ export interface Target {
   dueAt: number;
   /** After this the delivery has failed. */
   expiresAt: number;
+  /** When the sender is told, once, that it still waits; absent: never, or it was noted as owed by then (DeliveryRow.owes). */
+  noticeAt?: number;
   notify?: Notify;
   /** ORCPT with its xtext decoded, `addr-type;addr` (RFC 3461 §4.2). */
   originalRecipient?: string;
@@ -70,10 +73,39 @@ export interface DeliveryRow extends Target {
   claim?: Claim;
   /** What an operator asked for while the row was leased; applied when the attempt or its lease ends. */
   wanted?: Wanted;
+  /** What comes with it. */
+  wish?: Wish;
+  /** Set by an operator: where it goes in place of what its destination's DNS and routes say. Of remote rows alone. */
+  via?: Via;
   /** Number of the report that this failure belongs to, from `reporting` on. */
   report?: number;
+  /** What the sender is to be told besides a failure, written with what made it so. */
+  owes?: Owed;
+  /** Number of the notice that `owes` belongs to, from when that was begun. */
+  notice?: number;
   acceptedAt: number;
   updatedAt: number;
 }
 
-export type Wanted = 'cancel' | 'hold';
+export type Wanted = 'cancel' | 'hold' | 'bounce' | 'reroute' | 'recipient';
+
+/** A route of the configuration by its name (`routeName`), or a host that the operator names, which may be private. */
+export type Via = { route: string } | { host: string; port: number };
+
+/** What an operator changes of a row. One wish is kept at a time for each of these. */
+export interface Wish {
+  /** Of a bounce: what the sender's report quotes. */
+  reply?: string;
+  /** null: back to what its destination says. */
+  via?: Via | null;
+  to?: Readdressed;
+}
+
+/** The new recipient of a row, resolved; its destination decides the partition. */
+export interface Readdressed {
+  recipient: string;
+  kind: 'inbox' | 'remote';
+  /** Of an inbox. */
+  accountId?: string;
+  destination: string;
+}

@@ -2,6 +2,7 @@ import { acceptMessage } from '../../libs/accept/accept.ts';
 import { receivedLine } from '../../libs/accept/received.ts';
 import { priorityOf } from '../../libs/accept/priorities.ts';
 import { buildTargets } from '../../libs/accept/targets.ts';
+import { scheduleFor } from '../../libs/delivery/schedules.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { type Reply, reply } from '../../libs/smtp/reply.ts';
 import { OutcomeUnknown, StoreBusy, StoreFull, StoreUnavailable } from '../../libs/store/errors.ts';
@@ -121,7 +122,7 @@ function message(
       sizeBytes: body.sizeBytes,
       priority,
       nowMs: atMs,
-      expireAfterMs: context.expireAfterMs,
+      scheduleOf: (mail) => scheduleFor(mail, context.schedules),
     },
     context.ranks,
   );

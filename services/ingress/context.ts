@@ -3,6 +3,7 @@ import type { Ranks } from '../../libs/accept/ranks.ts';
 import type { Blobs } from '../../libs/blobs/port.ts';
 import type { Resolution } from '../../libs/bus/requests.ts';
 import type { DestinationRules } from '../../libs/accept/impossible-domain.ts';
+import type { ScheduleConfig } from '../../libs/delivery/schedules.ts';
 import type { Verifier } from '../../libs/directory/verifier.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
@@ -18,7 +19,7 @@ export interface IngressContext {
   /** Our name in greetings and trace headers. */
   hostname: string;
   maxMessageBytes: number;
-  expireAfterMs: number;
+  schedules: ScheduleConfig;
   limits: IngressLimits;
   clock: Clock;
   log: Logger;

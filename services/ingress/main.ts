@@ -135,7 +135,7 @@ function createContext(deps: IngressDeps): { context: IngressContext; resolver: 
   const context: IngressContext = {
     hostname: config.hostname,
     maxMessageBytes: config.maxMessageBytes,
-    expireAfterMs: config.expireAfterMs,
+    schedules: config,
     limits,
     clock,
     log,

@@ -39,6 +39,7 @@ export interface MailboxDeps {
     | 'hostname'
     | 'trustedProxies'
     | 'retryScheduleMs'
+    | 'delayNoticeAfterMs'
     | 'expireAfterMs'
     | 'routes'
     | 'allowAddressLiterals'

@@ -38,6 +38,7 @@ export interface QueueDeps {
     | 'partitionLeaseMs'
     | 'deliveryLeaseMs'
     | 'sweepIntervalMs'
+    | 'delayNoticeAfterMs'
     | 'expireAfterMs'
     | 'traceKeepMs'
     | 'retryScheduleMs'
@@ -176,7 +177,7 @@ function compose(deps: QueueDeps & { findRoute: FindRoute }) {
     blobs,
     directory,
     host: { domain: config.domain, hostname: config.hostname },
-    expireAfterMs: config.expireAfterMs,
+    schedules: config,
     clock,
     log,
     metrics,

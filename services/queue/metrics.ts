@@ -11,6 +11,7 @@ export interface QueueMetrics {
   handedOut: Counter<'kind'>;
   batchRows: Histogram<'kind'>;
   reports: Counter<'result'>;
+  notices: Counter<'kind' | 'result'>;
   routings: Counter<'result'>;
 }
 
@@ -59,6 +60,12 @@ export function queueMetrics(registry: Registry): QueueMetrics {
       name: 'waypost_queue_reports_total',
       help: 'Ends of failed deliveries: the sender was sent a report, wished none, or could not be told.',
       labelNames: ['result'],
+      registers,
+    }),
+    notices: new Counter({
+      name: 'waypost_queue_notices_total',
+      help: 'Senders told of a delay, or of a success that they asked to be told of.',
+      labelNames: ['kind', 'result'],
       registers,
     }),
     routings: new Counter({

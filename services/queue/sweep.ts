@@ -26,6 +26,7 @@ export class Sweep {
   async run(signal: AbortSignal): Promise<void> {
     await this.fanOut(signal);
     await this.endLeases(signal);
+    await this.noteDelays(signal);
     await this.expire(signal);
     this.#options.onSwept();
   }
@@ -79,6 +80,17 @@ export class Sweep {
         for (const row of rows) if (row.state === 'cancelled') tellCancelled(this.#options.bus, row, 'operator');
       }
       return rows.length;
+    });
+  }
+
+  /** Notes whose senders are owed a notice that their mail still waits. */
+  async noteDelays(signal: AbortSignal): Promise<void> {
+    const { deliveries, ownership, clock } = this.#options;
+    await inCalls(signal, async () => {
+      const partitions = ownership.owned();
+      const noted = await deliveries.noteDelays({ partitions, now: clock.nowMs(), limit: sweepLimits.perCall });
+      if (noted > 0) this.#options.onFailures();
+      return noted;
     });
   }
 

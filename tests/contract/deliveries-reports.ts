@@ -8,7 +8,7 @@ import { allPartitions, enqueue, makeMessage } from './spool-messages.ts';
 /** From a failure to its report, with a crash at each step. */
 export function reportCases(under: () => QueueUnderTest): void {
   const failing = async (messagePartitions: readonly number[] = allPartitions) =>
-    under().store.deliveries.failing({ messagePartitions, limit: 1000 });
+    under().store.deliveries.owing({ messagePartitions, limit: 1000 });
 
   it('messages with failures are named once, oldest first, by their partition, until their report is finished', async () => {
     const { store, owner } = under();
@@ -17,7 +17,7 @@ export function reportCases(under: () => QueueUnderTest): void {
     await owner.failed(first);
     await owner.failed(second);
     assert.deepEqual(await failing(), [first.messageId, second.messageId]);
-    assert.deepEqual(await store.deliveries.failing({ messagePartitions: allPartitions, limit: 1 }), [first.messageId]);
+    assert.deepEqual(await store.deliveries.owing({ messagePartitions: allPartitions, limit: 1 }), [first.messageId]);
     const own = partitionOfMessage(first.messageId);
     assert.ok((await failing([own])).includes(first.messageId));
     assert.ok(!(await failing(allPartitions.filter((partition) => partition !== own))).includes(first.messageId));

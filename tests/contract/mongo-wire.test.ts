@@ -182,7 +182,7 @@ async function useAll(store: MongoStore): Promise<void> {
   await partitions.acquire({ owner: 'next', partitions: [0, 1], leaseMs: 600_000 });
   await deliveries.expireLeases({ partitions: allPartitions, now, limit: 10 });
   await deliveries.expireRows({ partitions: allPartitions, now: now + 2 * hourMs, limit: 10 });
-  await deliveries.failing({ messagePartitions: allPartitions, limit: 10 });
+  await deliveries.owing({ messagePartitions: allPartitions, limit: 10 });
   const started = await deliveries.startReport({ messageId: message.messageId, now });
   await deliveries.finishReport({ messageId: message.messageId, report: started!.report, now });
   await deliveries.ofMessage(message.messageId);

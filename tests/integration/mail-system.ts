@@ -55,6 +55,7 @@ const usualConfig = {
   dnsServers: [] as Config['dnsServers'],
   dnsTrustAd: false,
   retryScheduleMs: [30 * 60_000],
+  delayNoticeAfterMs: 4 * 60 * 60_000,
   expireAfterMs: 5 * 24 * 60 * 60_000,
   traceKeepMs: 7 * 24 * 60 * 60_000,
   maxMessageBytes: 50 * 1024 * 1024,
@@ -203,7 +204,7 @@ export async function openMailSystem(t: Pick<TestContext, 'after'>, options: Mai
       }));
       const told = options.bus ?? bus;
       const dueAt = nowMs + delayMs;
-      const about = { dueAt, sender, sizeBytes: bytes.length, priority: 1, nowMs, expireAfterMs: config.expireAfterMs };
+      const about = { dueAt, sender, sizeBytes: bytes.length, priority: 1, nowMs, scheduleOf: () => config };
       await acceptMessage(
         { spool: store.spool, bus: told, wakes: options.bus === undefined ? wakes : new PartitionWakes(told, log) },
         {

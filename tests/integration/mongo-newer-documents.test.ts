@@ -116,7 +116,7 @@ describe('documents of a newer release in MongoDB', { skip: mongo.skip }, () => 
     await store.deliveries.due({ ...all, now: now + 2_000, perDestination: 10 });
     const ended = await store.deliveries.expireLeases({ ...all, now: now + dayMs });
     assert.ok(!ended.some(({ id }) => leased.includes(id)));
-    assert.deepEqual(await store.deliveries.failing({ messagePartitions: allPartitions, limit: 100 }), []);
+    assert.deepEqual(await store.deliveries.owing({ messagePartitions: allPartitions, limit: 100 }), []);
     assert.equal(await store.deliveries.startReport({ messageId: failed.messageId, now }), undefined);
     for (const isLeft of left) await isLeft();
     await store.partitions.release({ owner: 'sweeper', leases: owner.leases });

@@ -3,6 +3,7 @@ import test, { type TestContext } from 'node:test';
 import { Registry } from 'prom-client';
 import { queueMetrics } from '../../services/queue/metrics.ts';
 import { reportId } from '../../services/queue/reports/report-id.ts';
+import { sendReport } from '../../services/queue/reports/send-report.ts';
 import { Reporter } from '../../services/queue/reports/reporter.ts';
 import { until } from '../support/until.ts';
 import { type AcceptOptions, type MailSystem, openMailSystem } from './mail-system.ts';
@@ -29,16 +30,11 @@ async function expire(mail: MailSystem): Promise<void> {
   await mail.deliveries.expireRows({ partitions, now: mail.clock.nowMs(), limit: 10 });
 }
 
+const reportDeps = (mail: MailSystem) => ({ ...mail, host: mail.config, schedules: mail.config });
+
 function reporterOf(mail: MailSystem): Reporter {
-  const { domain, hostname, expireAfterMs } = mail.config;
   const metrics = queueMetrics(new Registry());
-  return new Reporter({
-    ...mail,
-    metrics,
-    host: { domain, hostname },
-    expireAfterMs,
-    messagePartitions: () => partitions,
-  });
+  return new Reporter({ ...reportDeps(mail), metrics, messagePartitions: () => partitions });
 }
 
 /** Both services run until the message is bounced and nothing is left to do. */
@@ -75,7 +71,7 @@ test('B7: an account removed after the 250 defers the delivery, and at expiry th
   assert.match(raw, /^Status: 4\.2\.1\r$/m);
   await until('told', waitMs, () => bounced.length === 1);
   assert.equal(bounced[0]?.deliveryId, `${messageId}/0`);
-  assert.equal(bounced[0]?.reportId, reportId(messageId, 1));
+  assert.equal(bounced[0]?.reportId, reportId(messageId, 1, 'failure'));
 });
 
 test('a reporter that dies after it began its report leaves one report', async (t) => {
@@ -91,7 +87,8 @@ test('a reporter that dies after it accepted its report leaves one report', asyn
   const { mail, alice, messageId } = await expiredDelivery(t);
   await expire(mail);
   const started = await mail.deliveries.startReport({ messageId, now: mail.clock.nowMs() });
-  await reporterOf(mail).accept(messageId, started?.report ?? 0, started?.rows ?? []);
+  const about = { messageId, kind: 'failure', n: started?.report ?? 0, rows: started?.rows ?? [] } as const;
+  await sendReport(reportDeps(mail), about);
   assert.deepEqual(await mail.states(messageId), ['reporting']);
   await finish(mail, messageId);
   assert.equal((await mail.inbox(alice)).length, 1);
@@ -136,7 +133,7 @@ test('a report whose sender is gone as well ends bounced, without another', asyn
   await mail.directoryAdmin.removeAccount(alice, mail.clock.nowMs());
   await mail.mailboxes.removeAccount(alice, 100);
   await expire(mail);
-  await finish(mail, reportId(messageId, 1));
+  await finish(mail, reportId(messageId, 1, 'failure'));
   assert.equal((await mail.deliveries.list({}, { limit: 10 })).length, 2);
 });
 
@@ -164,7 +161,7 @@ test('a report to a sender outside is accepted and waits in the queue', async (t
   await expire(mail);
   await mail.startQueue();
   await until('bounced', waitMs, async () => (await mail.states(messageId))[0] === 'bounced');
-  const [row] = await mail.deliveries.ofMessage(reportId(messageId, 1));
+  const [row] = await mail.deliveries.ofMessage(reportId(messageId, 1, 'failure'));
   assert.equal(row?.state, 'queued');
   assert.equal(row?.kind, 'remote');
   assert.equal(row?.destination, 'far.test');

@@ -54,14 +54,21 @@ export const deliverySettings = {
     'WAYPOST_RETRY_SCHEDULE',
     schedule,
     '30m',
-    'Waits between attempts; the last one repeats.',
+    'Waits between attempts; the last one repeats. A route may have times of its own (`retry`, `expire`, `delayNotice`).',
+  ),
+  firstRetryMs: optional(
+    'Delivery',
+    'WAYPOST_FIRST_RETRY',
+    duration({ min: '1s', max: '30d' }),
+    'The wait before the second attempt, then WAYPOST_RETRY_SCHEDULE begins: 5m gets mail sooner past servers that put off whom they don’t know (greylisting).',
+    'as the schedule says',
   ),
   delayNoticeAfterMs: setting(
     'Delivery',
     'WAYPOST_DELAY_NOTICE_AFTER',
     duration({ min: '1s', max: '30d' }),
     '4h',
-    'When the sender is told of a delay.',
+    'When the sender is told, once, that a delivery still waits.',
   ),
   expireAfterMs: setting(
     'Delivery',

@@ -2,7 +2,10 @@ import { readHeaderBlock } from '../mime/header-block.ts';
 import { readMessageFields } from '../mime/message-fields.ts';
 import { encodeQuotedPrintable, isSevenBitText } from '../mime/seven-bit.ts';
 import { deliveryStatus } from './delivery-status.ts';
+import { reportText } from './report-text.ts';
 import { isAscii, oneLine, rfc5322Date } from './status-text.ts';
+import { english } from './templates/english.ts';
+import type { Templates } from './templates/template.ts';
 
 /** What happened to one recipient (RFC 3464 §2.3.3); times in ms. */
 export type RecipientReport = {
@@ -42,17 +45,21 @@ export type DsnRequest = {
   /** The sender's side speaks SMTPUTF8: use the forms of RFC 6533. Implied by a `to` outside ASCII. */
   smtputf8?: boolean;
   now: number;
+  /** In place of the English ones. */
+  templates?: Templates;
 };
 
 /** A larger message is not returned whole: a report must not weigh on the one who waits for it. */
 export const MAX_RETURNED_BYTES = 1024 * 1024;
+/** Of a header that is returned alone: it may be a sender's who never wrote it. */
+export const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
  * A delivery status notification (RFC 3464, 6522; RFC 6533 with `smtputf8`): for people, for programs, and the original message. CRLF line ends;
  * 7-bit, but for the address fields of a report to a UTF-8 address. It is to be sent with MAIL FROM:<>.
  *
  * The whole original is returned only where RFC 3461 §4.3 wants it (RET=FULL and a failure) and when it fits into MAX_RETURNED_BYTES and is
- * 7-bit, because RFC 2046 §5.2.1 allows no encoding of message/rfc822; else its header is.
+ * 7-bit, because RFC 2046 §5.2.1 allows no encoding of message/rfc822; else its header is, at most MAX_HEADER_BYTES of it.
  */
 export function buildDsn(request: DsnRequest): Buffer {
   const isGlobal = request.smtputf8 === true || !isAscii(request.to);
@@ -61,10 +68,11 @@ export function buildDsn(request: DsnRequest): Buffer {
   const returned = returnedPart(request, original, bodyStart, isGlobal);
   const boundary = boundaryFor(request.reportId, original);
   const id = readMessageFields(fields).messageId;
+  const { subject, text } = reportText(request, request.templates ?? english, returned.whole ? 'message' : 'header');
   const header = [
     `From: Mail Delivery System <${oneLine(request.from, isGlobal)}>`,
     `To: <${oneLine(request.to, isGlobal)}>`,
-    `Subject: ${subjectOf(request.recipients)}`,
+    `Subject: ${subject}`,
     `Date: ${rfc5322Date(request.now)}`,
     `Message-ID: <${oneLine(request.reportId, false)}@${oneLine(request.reportingMta, false)}>`,
     ...(id !== undefined && /^[!-;=?-~]{1,900}$/.test(id) ? [`In-Reply-To: <${id}>`, `References: <${id}>`] : []),
@@ -74,7 +82,7 @@ export function buildDsn(request: DsnRequest): Buffer {
   ];
   const status = deliveryStatus(request, isGlobal);
   const parts = [
-    textPart('text/plain; charset=utf-8', 'Notification', explanation(request, returned.whole)),
+    textPart('text/plain; charset=utf-8', 'Notification', text),
     textPart(isGlobal ? 'message/global-delivery-status' : 'message/delivery-status', 'Delivery report', status),
     returned.part,
   ];
@@ -87,12 +95,6 @@ export function buildDsn(request: DsnRequest): Buffer {
 function boundaryFor(reportId: string, original: Buffer): string {
   const base = `=_${reportId.replace(/[^A-Za-z0-9]/g, '_').slice(0, 50)}`;
   for (let n = 0; ; n++) if (!original.includes(`${base}_${n}`)) return `${base}_${n}`;
-}
-
-function subjectOf(recipients: readonly RecipientReport[]): string {
-  const actions = new Set(recipients.map(({ action }) => action));
-  if (actions.has('failed')) return 'Your message could not be delivered';
-  return actions.has('delayed') ? 'Your message is delayed' : 'Your message was delivered';
 }
 
 /** A text with its header; quoted-printable only when it must be. */
@@ -115,7 +117,7 @@ function returnedPart(request: DsnRequest, original: Buffer, bodyStart: number, 
     // RFC 6532 §3.7: unlike message/rfc822, message/global may be encoded
     if (isGlobal) return { part: withHeader('message/global', 'base64', base64Lines(original)), whole: true };
   }
-  const header = original.toString('utf8', 0, bodyStart).trimEnd();
+  const header = headerBytes(original, bodyStart).toString('utf8').trimEnd();
   return {
     part: textPart(
       isGlobal ? 'message/global-headers' : 'text/rfc822-headers',
@@ -126,6 +128,12 @@ function returnedPart(request: DsnRequest, original: Buffer, bodyStart: number, 
   };
 }
 
+/** In whole lines. */
+function headerBytes(original: Buffer, bodyStart: number): Buffer {
+  if (bodyStart <= MAX_HEADER_BYTES) return original.subarray(0, bodyStart);
+  return original.subarray(0, original.lastIndexOf(0x0a, MAX_HEADER_BYTES) + 1);
+}
+
 function withHeader(type: string, encoding: string, content: Buffer): Buffer {
   const header = `Content-Type: ${type}\r\nContent-Description: The message\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`;
   return Buffer.concat([Buffer.from(header), content]);
@@ -133,39 +141,4 @@ function withHeader(type: string, encoding: string, content: Buffer): Buffer {
 
 function base64Lines(bytes: Buffer): Buffer {
   return Buffer.from(bytes.toString('base64').replace(/.{76}/g, '$&\r\n'));
-}
-
-const HEADLINES: Record<RecipientReport['action'], string> = {
-  failed: 'It could not be delivered to:',
-  delayed: 'It could not be delivered yet, and will be tried again, to:',
-  delivered: 'It was delivered to:',
-  relayed: 'It was passed on to a server that sends no reports, for:',
-  expanded: 'It was delivered to the members of:',
-};
-
-function explanation(request: DsnRequest, whole: boolean): string {
-  const lines = [
-    `This is the mail system at ${oneLine(request.reportingMta, false)}, about your message of`,
-    `${rfc5322Date(request.arrivedAt)}.`,
-    '',
-  ];
-  for (const action of ['failed', 'delayed', 'delivered', 'relayed', 'expanded'] as const) {
-    const concerned = request.recipients.filter((recipient) => recipient.action === action);
-    if (concerned.length === 0) continue;
-    lines.push(HEADLINES[action], '');
-    for (const recipient of concerned) lines.push(...explainRecipient(recipient));
-  }
-  lines.push(whole ? 'Your message is attached.' : 'The header of your message is attached.', '');
-  return lines.join('\r\n');
-}
-
-function explainRecipient(recipient: RecipientReport): string[] {
-  const lines = [`  ${oneLine(recipient.finalRecipient, true)}`];
-  if (recipient.diagnosticCode !== undefined) {
-    const by = recipient.remoteMta === undefined ? '' : `${oneLine(recipient.remoteMta, false)} said: `;
-    lines.push(`    ${by}${oneLine(recipient.diagnosticCode, true)}`);
-  }
-  if (recipient.willRetryUntil !== undefined)
-    lines.push(`    It will be tried until ${rfc5322Date(recipient.willRetryUntil)}; you need not send it again.`);
-  return [...lines, ''];
 }

@@ -5,6 +5,8 @@ export function oneLine(text: string, unicode: boolean): string {
   const line = text
     .slice(0, MAX_VALUE_LENGTH)
     .replace(/[\p{Cc}\s]+/gu, ' ')
+    // Marks that turn the direction of writing around could show one address as another.
+    .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '')
     .trim()
     .toWellFormed();
   return unicode ? line : line.replace(/[^\x20-\x7e]/gu, '?');

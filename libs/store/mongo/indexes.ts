@@ -78,9 +78,9 @@ export const indexes: readonly Index[] = [
   },
   {
     collection: 'deliveries',
-    name: 'deliveries_expiry',
-    key: { partition: 1, expiresAt: 1 },
-    useCase: 'rows past their time',
+    name: 'deliveries_alarm',
+    key: { partition: 1, alarmAt: 1, expiresAt: 1 },
+    useCase: 'rows past their time, or whose sender is to be told of a delay',
     options: { partialFilterExpression: claimable },
   },
   {
@@ -94,7 +94,7 @@ export const indexes: readonly Index[] = [
     collection: 'deliveries',
     name: 'deliveries_owed',
     key: { messagePartition: 1, acceptedAt: 1, _id: 1 },
-    useCase: 'messages with a failure to report',
+    useCase: 'messages whose sender is owed a report',
     options: { partialFilterExpression: { owed: 1 } },
   },
   {

@@ -1,6 +1,9 @@
+import type { Owed } from '../../delivery/owed.ts';
 import type { Claim, DeliveryRow, ReplyClass } from '../../delivery/row.ts';
 import type { DeliveryState } from '../../delivery/state.ts';
+import type { Steer } from '../../delivery/wish.ts';
 import type { PartitionLease } from './partitions.ts';
+import type { QueueAudit } from './queue-audit.ts';
 
 /**
  * The rows of the queue. What an implementer must keep:
@@ -10,7 +13,7 @@ import type { PartitionLease } from './partitions.ts';
  *   A takeover between the claim's read and its commit makes one of them fail: never both commit.
  * - An outcome is written only where the row is leased under the very same claim; a proven 250 (`delivered`) also turns any row that is neither
  *   final nor `reporting` into delivered, whoever brings it. All else from a stale holder answers `stale` and changes nothing.
- * - Transitions are those of `libs/delivery/state.ts`; no other.
+ * - Transitions are those of `libs/delivery/state.ts`; no other. What a row owes its sender follows them in the same step (`owedAfter` in libs/delivery/owed.ts).
  */
 export interface Deliveries {
   /**
@@ -58,8 +61,17 @@ export interface Deliveries {
   /** Turns rows past `expiresAt` that are queued or deferred into failed; returns them. */
   expireRows(query: { partitions: readonly number[]; now: number; limit: number }): Promise<readonly DeliveryRow[]>;
 
-  /** Messages of the message partitions that have a row in `failed` or `reporting`, oldest first; what the reporter works off. */
-  failing(query: { messagePartitions: readonly number[]; limit: number }): Promise<readonly string[]>;
+  /**
+   * Notes that the senders of waiting rows (queued or deferred) are owed a notice of delay: of rows past `noticeAt` and not past `expiresAt`, each once
+   * (`noticeAt` goes, `owes` is `delay`). Returns how many were noted.
+   */
+  noteDelays(query: { partitions: readonly number[]; now: number; limit: number }): Promise<number>;
+
+  /**
+   * Messages of the message partitions whose sender is owed a report, oldest first: with a row in `failed` or `reporting`, or one that `owes`; what the
+   * reporter works off.
+   */
+  owing(query: { messagePartitions: readonly number[]; limit: number }): Promise<readonly string[]>;
 
   /** All rows of a message, by target. */
   ofMessage(messageId: string): Promise<readonly DeliveryRow[]>;
@@ -76,6 +88,18 @@ export interface Deliveries {
   /** reporting → bounced, for the rows of that report. */
   finishReport(request: { messageId: string; report: number; now: number }): Promise<void>;
 
+  /**
+   * Stamps all rows of the message that owe this kind of notice with its number, another for each notice of that kind. Rows that have a number already keep it
+   * and are returned, and only they, so that a crashed reporter ends just the notice that it had begun. Undefined when nothing is owed.
+   */
+  startNotice(request: {
+    messageId: string;
+    kind: Owed;
+  }): Promise<{ notice: number; rows: readonly DeliveryRow[] } | undefined>;
+
+  /** The rows of that notice owe it no more; `reply` is what their traces say. */
+  finishNotice(request: { messageId: string; kind: Owed; notice: number; now: number; reply: string }): Promise<void>;
+
   get(id: string): Promise<{ row: DeliveryRow; attempts: readonly AttemptRow[] } | undefined>;
 
   /** Newest first by id. `cursor` is the last id of the page before. */
@@ -91,13 +115,19 @@ export interface Deliveries {
   /** Rows of each of these destinations (at most 500 names) that have not ended, exact as of now; a destination without any is missing. */
   destinationCounts(destinations: readonly string[]): Promise<ReadonlyMap<string, DestinationCounts>>;
 
-  /** What an operator asks of one row; goes into its trace with the actor. `pending` when the row is leased and the wish was noted (`wanted`). */
-  steer(request: {
-    id: string;
-    action: SteerAction;
-    now: number;
-    actor: string;
-  }): Promise<'done' | 'pending' | 'refused' | 'absent'>;
+  /**
+   * What an operator asks of one row; goes into its trace with the actor. `pending` when the row is leased and the wish was noted (`wanted`): it happens
+   * when the attempt or its lease ends. A row that goes elsewhere, or to somebody else, is due at once when it was attempted before.
+   */
+  steer(request: Steer & { id: string; now: number; actor: string }): Promise<SteerAnswer>;
+
+  /** The same of many rows (at most 100) in one step; `record` names the audit record in their traces. In order; `row` as it is afterwards, where it changed. */
+  steerMany(
+    request: Steer & { ids: readonly string[]; now: number; actor: string; record: string },
+  ): Promise<readonly Steered[]>;
+
+  /** What operators did, kept 90 days. */
+  readonly audit: QueueAudit;
 
   /** Removes finished rows last updated before `before` (7 days); returns how many. */
   purge(query: { before: number; limit: number }): Promise<number>;
@@ -111,7 +141,13 @@ export interface DestinationCounts {
   held: number;
 }
 
-export type SteerAction = 'hold' | 'release' | 'retry' | 'cancel';
+export type SteerAnswer = 'done' | 'pending' | 'refused' | 'absent';
+
+export interface Steered {
+  id: string;
+  answer: SteerAnswer;
+  row?: DeliveryRow;
+}
 
 /** The end of an attempt. `reply` is what the trace shows. */
 export interface Outcome {
@@ -149,6 +185,10 @@ export interface DeliveryFilter {
   domain?: string;
   /** Part of the last reply, case-insensitive. */
   error?: string;
+  /** All recipients of one message. */
+  messageId?: string;
   /** Accepted before this (ms). */
   acceptedBefore?: number;
+  /** Accepted at this or later (ms). */
+  acceptedAfter?: number;
 }

@@ -12,15 +12,28 @@ export function sqliteDeliveries(engine: Engine): Deliveries {
     record: (outcomes) => engine.write('deliveries.record', { outcomes }, outcomes.length * bytesPerOutcome),
     expireLeases: (query) => engine.write('deliveries.expireLeases', query),
     expireRows: (query) => engine.write('deliveries.expireRows', query),
-    failing: (query) => engine.read('deliveries.failing', query),
+    noteDelays: (query) => engine.write('deliveries.noteDelays', query),
+    owing: (query) => engine.read('deliveries.owing', query),
     ofMessage: (messageId) => engine.read('deliveries.ofMessage', { messageId }),
     startReport: (request) => engine.write('deliveries.startReport', request),
     finishReport: (request) => engine.write('deliveries.finishReport', request),
+    startNotice: (request) => engine.write('deliveries.startNotice', request),
+    finishNotice: (request) => engine.write('deliveries.finishNotice', request),
     get: (id) => engine.read('deliveries.get', { id }),
     list: (filter, page) => engine.read('deliveries.list', { filter, ...page }, { search: true }),
     counts: countsOf(engine),
     destinationCounts: async (destinations) => engine.read('deliveries.destinationCounts', { destinations }),
-    steer: (request) => engine.write('deliveries.steer', request),
+    async steer({ id, ...request }) {
+      const [steered] = await engine.write('deliveries.steer', { ...request, ids: [id] });
+      return steered?.answer ?? 'absent';
+    },
+    steerMany: (request) => engine.write('deliveries.steer', request, request.ids.length * bytesPerOutcome),
+    audit: {
+      begin: (record) => engine.write('queueAudit.begin', record),
+      count: (id, done) => engine.write('queueAudit.count', { id, ...done }),
+      get: (id) => engine.read('queueAudit.get', { id }),
+      list: (page) => engine.read('queueAudit.list', page),
+    },
     purge: (query) => purge(engine, query),
   };
 }

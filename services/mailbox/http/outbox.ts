@@ -8,6 +8,7 @@ import { priorityOf } from '../../../libs/accept/priorities.ts';
 import { buildTargets } from '../../../libs/accept/targets.ts';
 import { type Blobs, inlineLimitBytes } from '../../../libs/blobs/port.ts';
 import type { Config } from '../../../libs/config/load.ts';
+import { type ScheduleConfig, scheduleFor } from '../../../libs/delivery/schedules.ts';
 import { Problem, problem } from '../../../libs/http/problem.ts';
 import { ComposeError } from '../../../libs/mail/compose/check-draft.ts';
 import { compose } from '../../../libs/mail/compose/compose.ts';
@@ -30,7 +31,7 @@ export interface OutboxDeps extends AcceptDeps {
   parsePool: ParsePool;
   clock: Clock;
   announcer: Announcer;
-  settings: Pick<Config, 'hostname' | 'expireAfterMs' | 'maxMessageBytes'> & DestinationRules;
+  settings: Pick<Config, 'hostname' | 'maxMessageBytes'> & DestinationRules & ScheduleConfig;
 }
 
 export interface Sent {
@@ -90,7 +91,7 @@ async function send(
       priority: priorityOf({ header: '', targets: recipients.length }),
       nowMs,
       ...(dueAt === undefined ? {} : { dueAt }),
-      expireAfterMs: deps.settings.expireAfterMs,
+      scheduleOf: (mail) => scheduleFor(mail, deps.settings),
     },
     deps.ranks,
   );

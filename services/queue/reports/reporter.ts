@@ -1,24 +1,17 @@
-import { type AcceptDeps, acceptMessage } from '../../../libs/accept/accept.ts';
-import type { Blobs } from '../../../libs/blobs/port.ts';
 import type { Bus } from '../../../libs/bus/port.ts';
+import { type Owed, wantsFailureReport } from '../../../libs/delivery/owed.ts';
 import type { DeliveryRow } from '../../../libs/delivery/row.ts';
-import { isClaimable } from '../../../libs/delivery/state.ts';
-import { type LocalHost, resolveAddresses } from '../../../libs/directory/resolve.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
-import type { Clock } from '../../../libs/runtime/clock.ts';
-import type { Deliveries } from '../../../libs/store/ports/deliveries.ts';
-import type { Directory } from '../../../libs/store/ports/directory.ts';
-import type { Spool } from '../../../libs/store/ports/spool.ts';
 import { reportLimits } from '../limits.ts';
 import type { QueueMetrics } from '../metrics.ts';
-import { composeReport } from './compose-report.ts';
-import { reportId } from './report-id.ts';
-import { wantsFailureReport } from './told.ts';
+import { delaysGather, failuresGather, successesGather } from './gathering.ts';
+import { isPostmasterLoop } from './postmaster-loop.ts';
+import { type SendReportDeps, sendReport } from './send-report.ts';
 
 /**
- * Tells senders what failed. For each message: gather its failures, stamp them with the report's number (failed → reporting), accept the report under an id that
- * follows from message and number, then mark the rows bounced. A crash between any two steps leaves rows that the next round finds and goes on with;
- * the id makes sure that the report exists once.
+ * Tells senders what failed, and what they are owed besides. For each message: gather its failures, stamp them with the report's number (failed → reporting),
+ * accept the report under an id that follows from message and number, then mark the rows bounced; notices of delay and success likewise, by `owes`. A crash
+ * between any two steps leaves rows that the next round finds and goes on with; the id makes sure that the report exists once.
  */
 export class Reporter {
   readonly #options: ReporterOptions;
@@ -31,7 +24,7 @@ export class Reporter {
   async round(signal: AbortSignal): Promise<void> {
     const { deliveries, log } = this.#options;
     const messagePartitions = this.#options.messagePartitions();
-    const messageIds = await deliveries.failing({ messagePartitions, limit: reportLimits.messages });
+    const messageIds = await deliveries.owing({ messagePartitions, limit: reportLimits.messages });
     for (const messageId of messageIds) {
       if (signal.aborted) return;
       try {
@@ -42,13 +35,22 @@ export class Reporter {
     }
   }
 
-  /** Does all that is due of one message; `gathering` when other rows of it may still fail soon. */
+  /** Does all that is due of one message; `gathering` when other rows of it may soon belong to the same report. */
   async report(messageId: string): Promise<'done' | 'gathering'> {
+    const ends = [
+      await this.#failures(messageId),
+      await this.#notices(messageId, 'delay', delaysGather),
+      await this.#notices(messageId, 'success', successesGather),
+    ];
+    return ends.includes('gathering') ? 'gathering' : 'done';
+  }
+
+  async #failures(messageId: string): Promise<'done' | 'gathering'> {
     const { deliveries, clock } = this.#options;
     // A number that a crashed round had begun is ended first, then what has failed since gets the next one.
     for (let reports = 0; reports < maxReportsAtOnce; reports++) {
       const now = clock.nowMs();
-      if (isGathering(await deliveries.ofMessage(messageId), now)) return 'gathering';
+      if (failuresGather(await deliveries.ofMessage(messageId), now)) return 'gathering';
       const started = await deliveries.startReport({ messageId, now });
       if (started === undefined) break;
       const byNumber = Map.groupBy(started.rows, (row) => row.report ?? started.report);
@@ -59,8 +61,9 @@ export class Reporter {
 
   async #finish(messageId: string, n: number, rows: readonly DeliveryRow[]): Promise<void> {
     const { deliveries, clock, metrics, log, bus } = this.#options;
-    const told = rows.filter(wantsFailureReport);
-    const id = told.length === 0 ? undefined : await this.accept(messageId, n, told);
+    const told = rows.filter((row) => wantsFailureReport(row) && !isPostmasterLoop(row));
+    const about = { messageId, kind: 'failure', n, rows: told } as const;
+    const id = told.length === 0 ? undefined : await sendReport(this.#options, about);
     await deliveries.finishReport({ messageId, report: n, now: clock.nowMs() });
     metrics.reports.inc({ result: id !== undefined ? 'sent' : told.length > 0 ? 'undeliverable' : 'unwanted' });
     for (const row of rows) {
@@ -81,39 +84,33 @@ export class Reporter {
     }
   }
 
-  /** Accepts the n-th report of the message; undefined when its sender has no address any more that it could go to. Safe to repeat. */
-  async accept(messageId: string, n: number, rows: readonly DeliveryRow[]): Promise<string | undefined> {
-    const { directory, host, spool, blobs, clock, expireAfterMs } = this.#options;
-    const sender = rows[0]?.sender ?? '';
-    const [resolution] = await resolveAddresses([sender], { directory, host });
-    if (resolution?.kind !== 'local' && resolution?.kind !== 'remote') return undefined;
-    const original = (await spool.read([messageId])).get(messageId);
-    const id = reportId(messageId, n);
-    const report = await composeReport({
-      id,
-      to: { recipient: sender, resolution },
-      rows,
-      original,
-      blobs,
-      hostname: host.hostname,
-      domain: host.domain,
-      nowMs: clock.nowMs(),
-      expireAfterMs,
-    });
-    await acceptMessage(this.#options, report);
-    return id;
+  async #notices(
+    messageId: string,
+    kind: Owed,
+    gather: (rows: readonly DeliveryRow[], now: number) => boolean,
+  ): Promise<'done' | 'gathering'> {
+    const { deliveries, clock, metrics, log } = this.#options;
+    for (let notices = 0; notices < maxReportsAtOnce; notices++) {
+      const rows = await deliveries.ofMessage(messageId);
+      if (!rows.some(({ owes }) => owes === kind)) break;
+      if (gather(rows, clock.nowMs())) return 'gathering';
+      const started = await deliveries.startNotice({ messageId, kind });
+      if (started === undefined) break;
+      const { notice, rows: owing } = started;
+      const told = owing.filter((row) => !isPostmasterLoop(row));
+      const about = { messageId, kind, n: notice, rows: told };
+      const id = told.length === 0 ? undefined : await sendReport(this.#options, about);
+      const reply = id === undefined ? 'the sender can’t be told' : `message ${id}`;
+      await deliveries.finishNotice({ messageId, kind, notice, now: clock.nowMs(), reply });
+      metrics.notices.inc({ kind, result: id === undefined ? 'undeliverable' : 'sent' });
+      log.info({ messageId, kind, deliveries: owing.length, reportId: id }, 'a sender was told of its deliveries');
+    }
+    return 'done';
   }
 }
 
-export interface ReporterOptions extends AcceptDeps {
+export interface ReporterOptions extends SendReportDeps {
   bus: Bus;
-  spool: Spool;
-  deliveries: Deliveries;
-  directory: Directory;
-  blobs: Blobs;
-  host: LocalHost;
-  expireAfterMs: number;
-  clock: Clock;
   log: Logger;
   metrics: QueueMetrics;
   /** Those of which this owner makes the reports. */
@@ -122,12 +119,3 @@ export interface ReporterOptions extends AcceptDeps {
 
 /** Of one message in one round; the next round goes on. */
 const maxReportsAtOnce = 10;
-
-/** One report for all failures of a message, if the others come soon: not while a row is ready or leased, for a minute at most. */
-function isGathering(rows: readonly DeliveryRow[], now: number): boolean {
-  const failed = rows.filter(({ state }) => state === 'failed');
-  const firstAt = Math.min(...failed.map(({ updatedAt }) => updatedAt));
-  if (failed.length === 0 || rows.some(({ state }) => state === 'reporting') || now - firstAt >= reportLimits.gatherMs)
-    return false;
-  return rows.some(({ state, dueAt }) => state === 'leased' || (isClaimable(state) && dueAt <= now));
-}

@@ -1,10 +1,8 @@
-import { transition } from '../../../delivery/state.ts';
 import type { Deliveries } from '../../ports/deliveries.ts';
 import type { MongoDatabase } from '../database.ts';
 import { durable } from '../transaction.ts';
 import { asStoreErrors } from '../write-errors.ts';
 import { forgetAccepts } from './body-collection.ts';
-import { changeDeliveries, moved } from './delivery-change.ts';
 import { claim, expireLeases, renew } from './delivery-claims.ts';
 import { countsOf } from './delivery-counts.ts';
 import { destinationCounts } from './destination-counts.ts';
@@ -12,7 +10,10 @@ import { documentIdOf, toRow } from './delivery-document.ts';
 import { due, expireRows, nextDueAt } from './delivery-due.ts';
 import { list } from './delivery-list.ts';
 import { record } from './delivery-outcomes.ts';
-import { failing, finishReport, ofMessage, startReport } from './delivery-reports.ts';
+import { finishNotice, noteDelays, startNotice } from './delivery-notices.ts';
+import { finishReport, owing, ofMessage, startReport } from './delivery-reports.ts';
+import { steer } from './delivery-steer.ts';
+import { mongoQueueAudit } from './queue-audit.ts';
 
 /** The rows of the queue in MongoDB. */
 export function mongoDeliveries(database: MongoDatabase): Deliveries {
@@ -24,15 +25,23 @@ export function mongoDeliveries(database: MongoDatabase): Deliveries {
     record: (outcomes) => record(database, outcomes),
     expireLeases: (query) => expireLeases(database, query),
     expireRows: (query) => expireRows(database, query),
-    failing: (query) => failing(database, query),
+    noteDelays: (query) => noteDelays(database, query),
+    owing: (query) => owing(database, query),
     ofMessage: (messageId) => ofMessage(database, messageId),
     startReport: (request) => startReport(database, request),
     finishReport: (request) => finishReport(database, request),
+    startNotice: (request) => startNotice(database, request),
+    finishNotice: (request) => finishNotice(database, request),
     get: (id) => get(database, id),
     list: (filter, page) => list(database, filter, page),
     counts: countsOf(database),
     destinationCounts: (destinations) => destinationCounts(database, destinations),
-    steer: (request) => steer(database, request),
+    async steer({ id, ...request }) {
+      const [steered] = await steer(database, [id], request);
+      return steered?.answer ?? 'absent';
+    },
+    steerMany: ({ ids, ...request }) => steer(database, ids, request),
+    audit: mongoQueueAudit(database),
     purge: (query) => purge(database, query),
   };
 }
@@ -45,23 +54,6 @@ async function get({ deliveries, newer }: MongoDatabase, id: string): ReturnType
     if (found === null || newer.readable('deliveries', [found]).length === 0) return undefined;
     const { trace, ...delivery } = found;
     return { row: toRow(delivery), attempts: trace };
-  });
-}
-
-async function steer(
-  database: MongoDatabase,
-  { id, action, now, actor }: Parameters<Deliveries['steer']>[0],
-): ReturnType<Deliveries['steer']> {
-  const _id = documentIdOf(id);
-  if (_id === undefined) return 'absent';
-  return changeDeliveries(database, [_id], (found, changes) => {
-    const delivery = found.get(_id);
-    if (delivery === undefined) return 'absent';
-    const next = transition(delivery, { kind: action });
-    if (next === undefined) return 'refused';
-    const change = action === 'retry' ? { at: now, dueAt: now } : { at: now };
-    changes.put(moved(delivery, next, change), { at: now, event: action, reply: `by ${actor}` });
-    return next.state === 'leased' && next.wanted !== undefined ? 'pending' : 'done';
   });
 }
 

@@ -1,10 +1,12 @@
 import type { AnyBulkWriteOperation, ClientSession } from 'mongodb';
-import type { Claim, ReplyClass } from '../../../delivery/row.ts';
-import type { DeliveryStanding } from '../../../delivery/state.ts';
+import { owedAfter } from '../../../delivery/owed.ts';
+import type { Claim, ReplyClass, Wish } from '../../../delivery/row.ts';
+import { isClaimable, type Reached } from '../../../delivery/state.ts';
+import { changedBy, redirects } from '../../../delivery/wish.ts';
 import type { AttemptRow } from '../../ports/deliveries.ts';
 import type { MongoDatabase } from '../database.ts';
 import { transact } from '../transaction.ts';
-import { type Delivery, type DeliveryDocument, marksOf, maxTrace, withoutTrace } from './delivery-document.ts';
+import { type Delivery, type DeliveryDocument, marksOf, maxTrace, termsOf, withoutTrace } from './delivery-document.ts';
 
 /** What an event does to a row besides its standing. */
 export interface Change {
@@ -15,14 +17,22 @@ export interface Change {
   report?: number;
   /** The claim that did it; null forgets the last one, so that it counts as stale from now on. Absent: as it was. */
   claim?: Claim | null;
+  /** Of a 250: see Outcome. */
+  relayed?: boolean;
 }
 
-/** The row with its new standing, which comes from `transition`; marks follow. */
-export function moved(delivery: Delivery, next: DeliveryStanding, change: Change): Delivery {
+/** The row with its new standing, which comes from `transition`; marks follow, and the wish of a lease that ends is granted. */
+export function moved(before: Delivery, reached: Reached, told: Change): Delivery {
+  const { applied: _, ...next } = reached;
+  const { delivery, change } =
+    before.wish === undefined || next.state === 'leased' ? { delivery: before, change: told } : grant(before, reached, told);
   const dueAt = change.dueAt ?? delivery.dueAt;
   const after: Delivery = { ...delivery, dueAt, updatedAt: change.at };
   for (const field of followed) delete after[field];
-  Object.assign(after, next, marksOf(next, dueAt, change.at));
+  const owes = owedAfter(delivery, { state: next.state, relayed: change.relayed ?? false });
+  // Another kind of notice has a number of its own.
+  if (owes !== undefined && owes !== delivery.owes) delete after.notice;
+  Object.assign(after, next, owes && { owes }, marksOf({ ...next, owes }, dueAt, change.at));
   if (change.claim === null) delete after.claim;
   else if (change.claim !== undefined) after.claim = change.claim;
   if (next.state === 'leased' && delivery.leaseUntil !== undefined) after.leaseUntil = delivery.leaseUntil;
@@ -35,8 +45,30 @@ export function moved(delivery: Delivery, next: DeliveryStanding, change: Change
   return after;
 }
 
+/** The lease of a row with a wish ends: what was wished happens, or has lost its meaning. */
+function grant({ wish, ...row }: Delivery, next: Reached, change: Change): { delivery: Delivery; change: Change } {
+  if (next.applied === 'bounce' && wish?.reply !== undefined)
+    return { delivery: row, change: { ...change, reply: wish.reply, replyClass: 'permanent' } };
+  if (!redirects(wish) || !(isClaimable(next.state) || next.state === 'held')) return { delivery: row, change };
+  return { delivery: redirected(row, wish), change: next.attempts > 0 ? { ...change, dueAt: change.at } : change };
+}
+
+/** Its other fields, which never change else, are to be written too. */
+interface Redirected extends Delivery {
+  redirected: true;
+}
+
+const isRedirected = (delivery: Delivery): delivery is Redirected => 'redirected' in delivery;
+
+/** The row as it goes where the wish says. */
+export function redirected(delivery: Delivery, wish: Wish): Redirected {
+  const { via: _, accountId: __, ...rest } = delivery;
+  const next = changedBy(delivery, wish);
+  return { ...rest, ...next, terms: termsOf(next, delivery.sender), redirected: true };
+}
+
 /** Fields that the new standing decides anew. */
-const followed = ['wanted', 'lane', 'owed', 'done', 'trouble', 'leaseUntil'] as const;
+const followed = ['wanted', 'lane', 'owes', 'owed', 'done', 'trouble', 'leaseUntil'] as const;
 
 /** Writes rows as they are now, and adds to their traces. */
 export class Changes {
@@ -99,6 +131,10 @@ const mutable = [
   'claim',
   'leaseUntil',
   'report',
+  'alarmAt',
+  'noticeAt',
+  'owes',
+  'notice',
   'lastReply',
   'lastReplyClass',
   'lane',
@@ -106,12 +142,25 @@ const mutable = [
   'done',
   'trouble',
   'updatedAt',
+  'wish',
+] as const satisfies readonly (keyof Delivery)[];
+
+/** Of redirected rows. */
+const addressing = [
+  'kind',
+  'recipient',
+  'accountId',
+  'destination',
+  'partition',
+  'via',
+  'terms',
 ] as const satisfies readonly (keyof Delivery)[];
 
 function updateOf(delivery: Delivery, traced: readonly AttemptRow[]): AnyBulkWriteOperation<DeliveryDocument> {
-  const $set: Partial<Record<(typeof mutable)[number], unknown>> = {};
-  const $unset: Partial<Record<(typeof mutable)[number], true>> = {};
-  for (const field of mutable) {
+  const fields = isRedirected(delivery) ? [...mutable, ...addressing] : mutable;
+  const $set: Partial<Record<keyof Delivery, unknown>> = {};
+  const $unset: Partial<Record<keyof Delivery, true>> = {};
+  for (const field of fields) {
     const value = delivery[field];
     if (value === undefined) $unset[field] = true;
     else $set[field] = value;

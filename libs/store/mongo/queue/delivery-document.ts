@@ -1,4 +1,6 @@
 import { partitionOf, partitionOfMessage } from '../../../delivery/partition.ts';
+import { recipientDomain } from '../../../delivery/recipient-domain.ts';
+import type { Owed } from '../../../delivery/owed.ts';
 import type { Claim, DeliveryRow, Target } from '../../../delivery/row.ts';
 import {
   type DeliveryStanding,
@@ -27,7 +29,9 @@ export interface DeliveryDocument extends Omit<DeliveryRow, 'id' | 'v'> {
   leaseUntil?: Date;
   /** Of a claimable row: 1 is due, 0 waits for `dueAt` and is moved to 1 when due falls behind. */
   lane?: 0 | 1;
-  /** failed or reporting. */
+  /** When something of a waiting row is due by time alone: its notice of a delay, from then on its expiry. */
+  alarmAt?: number;
+  /** failed or reporting, or it `owes`. */
   owed?: 1;
   /** In a final state. */
   done?: 1;
@@ -66,6 +70,7 @@ export function newDelivery(
     sizeBytes,
     state: 'queued',
     attempts: 0,
+    alarmAt: target.noticeAt ?? target.expiresAt,
     ...marksOf({ state: 'queued', attempts: 0 }, target.dueAt, acceptedAt),
     acceptedAt,
     updatedAt: acceptedAt,
@@ -75,7 +80,7 @@ export function newDelivery(
 
 export function toRow(delivery: Delivery): DeliveryRow {
   const { messageId, n, state, claim, accountId, notify, originalRecipient, reversePath } = delivery;
-  const { lastReply, lastReplyClass, wanted, report } = delivery;
+  const { lastReply, lastReplyClass, wanted, wish, via, report, noticeAt, owes, notice } = delivery;
   const row: DeliveryRow = {
     v: 1,
     id: `${messageId}/${n}`,
@@ -103,7 +108,12 @@ export function toRow(delivery: Delivery): DeliveryRow {
   if (lastReply !== undefined) row.lastReply = lastReply;
   if (lastReplyClass !== undefined) row.lastReplyClass = lastReplyClass;
   if (wanted !== undefined) row.wanted = wanted;
+  if (wish !== undefined) row.wish = wish;
+  if (via !== undefined) row.via = via;
   if (report !== undefined) row.report = report;
+  if (noticeAt !== undefined) row.noticeAt = noticeAt;
+  if (owes !== undefined) row.owes = owes;
+  if (notice !== undefined) row.notice = notice;
   if (state === 'leased' && claim !== undefined) row.claim = claim;
   return row;
 }
@@ -124,27 +134,25 @@ export const idsOfMessage = (messageId: string): { $gt: string; $lt: string } =>
 
 type Marks = Pick<DeliveryDocument, 'lane' | 'owed' | 'done'>;
 
-export function marksOf(standing: DeliveryStanding, dueAt: number, now: number): Marks {
-  if (isClaimable(standing.state)) return { lane: dueAt <= now ? 1 : 0 };
-  if (isOwed(standing.state)) return { owed: 1 };
-  return isFinal(standing.state) ? { done: 1 } : {};
+export function marksOf(
+  { state, owes }: DeliveryStanding & { owes?: Owed | undefined },
+  dueAt: number,
+  now: number,
+): Marks {
+  const isOwed = owes !== undefined || state === 'failed' || state === 'reporting';
+  const owed = isOwed ? { owed: 1 as const } : {};
+  if (isClaimable(state)) return { ...owed, lane: dueAt <= now ? 1 : 0 };
+  return isFinal(state) ? { ...owed, done: 1 } : owed;
 }
-
-const isOwed = (state: DeliveryState): boolean => state === 'failed' || state === 'reporting';
 
 const documentId = (messageId: string, n: number): string => `${messageId}/${String(n).padStart(4, '0')}`;
 
-function termsOf(target: Target, sender: string): string[] {
+export function termsOf(target: Pick<Target, 'kind' | 'destination' | 'recipient'>, sender: string): string[] {
   const { recipient, destination } = target;
-  return Object.entries({ sender, recipient, destination, domain: domainOf(target) }).map(([field, value]) =>
+  return Object.entries({ sender, recipient, destination, domain: recipientDomain(target) }).map(([field, value]) =>
     termOf(field, value),
   );
 }
 
 /** A field of the queue API's filters with its value. */
 export const termOf = (field: string, value: string): string => `${field} ${value}`;
-
-function domainOf(target: Target): string {
-  if (target.kind === 'remote') return target.destination;
-  return target.recipient.slice(target.recipient.lastIndexOf('@') + 1).toLowerCase();
-}

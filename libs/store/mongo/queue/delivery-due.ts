@@ -1,3 +1,4 @@
+import type { Filter } from 'mongodb';
 import { isLocalDestination, partitionOf } from '../../../delivery/partition.ts';
 import type { DeliveryRow } from '../../../delivery/row.ts';
 import { transition } from '../../../delivery/state.ts';
@@ -7,7 +8,7 @@ import type { OnlyReadable } from '../newer-documents.ts';
 import { durable } from '../transaction.ts';
 import { asStoreErrors } from '../write-errors.ts';
 import { changeDeliveries, moved } from './delivery-change.ts';
-import { type Delivery, toRow } from './delivery-document.ts';
+import { type Delivery, type DeliveryDocument, toRow } from './delivery-document.ts';
 import { ofChunks } from './partition-chunks.ts';
 
 type DueQuery = Parameters<Deliveries['due']>[0];
@@ -142,18 +143,13 @@ export async function expireRows(
   { partitions, now, limit }: Parameters<Deliveries['expireRows']>[0],
 ): Promise<readonly DeliveryRow[]> {
   if (partitions.length === 0 || limit <= 0) return [];
-  const { deliveries, newer } = database;
-  const expired = await asStoreErrors(false, () =>
-    newer.readAround('deliveries', (only) =>
-      deliveries
-        .find(
-          { lane: { $gte: 0 }, partition: { $in: [...partitions] }, expiresAt: { $lte: now }, ...only },
-          { projection: { v: 1 }, hint: 'deliveries_expiry' },
-        )
-        .limit(limit)
-        .toArray(),
-    ),
-  );
+  const waiting = { lane: { $gte: 0 }, partition: { $in: [...partitions] } } as const;
+  const past = { alarmAt: { $lte: now }, expiresAt: { $lte: now } };
+  // Rows that the release before wrote have no alarm.
+  const expired = [
+    ...(await findWaiting(database, { ...waiting, ...past }, limit)),
+    ...(await findWaiting(database, { ...waiting, alarmAt: { $exists: false }, expiresAt: { $lte: now } }, limit)),
+  ];
   if (expired.length === 0) return [];
   const ids = expired.map(({ _id }) => _id);
   return changeDeliveries(database, ids, (found, changes) =>
@@ -164,5 +160,21 @@ export async function expireRows(
       changes.put(after);
       return [toRow(after)];
     }),
+  );
+}
+
+/** Waiting rows by their alarm. */
+export function findWaiting(
+  { deliveries, newer }: MongoDatabase,
+  filter: Filter<DeliveryDocument>,
+  limit: number,
+): Promise<readonly Pick<Delivery, '_id' | 'v'>[]> {
+  return asStoreErrors(false, () =>
+    newer.readAround('deliveries', (only) =>
+      deliveries
+        .find({ ...filter, ...only }, { projection: { v: 1 }, hint: 'deliveries_alarm' })
+        .limit(limit)
+        .toArray(),
+    ),
   );
 }

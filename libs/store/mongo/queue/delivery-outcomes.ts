@@ -84,7 +84,7 @@ function put(found: Map<string, Delivery>, changes: Changes, ...change: Paramete
 function changeOf(result: Outcome['result'], claim: Claim, at: number): Change {
   if (result.kind === 'returned') return { at, claim };
   const { reply } = result;
-  if (result.kind === 'delivered') return { at, claim, reply, replyClass: 'ok' };
+  if (result.kind === 'delivered') return { at, claim, reply, replyClass: 'ok', relayed: result.relayed === true };
   const change = { at, claim, reply, replyClass: result.replyClass };
   return result.kind === 'deferred' ? { ...change, dueAt: result.nextAttemptAt } : change;
 }

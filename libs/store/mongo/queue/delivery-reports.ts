@@ -7,9 +7,9 @@ import { changeDeliveries, moved } from './delivery-change.ts';
 import { idsOfMessage, toRow, withoutTrace } from './delivery-document.ts';
 import { ofChunks } from './partition-chunks.ts';
 
-export function failing(
+export function owing(
   { deliveries, newer }: MongoDatabase,
-  { messagePartitions, limit }: Parameters<Deliveries['failing']>[0],
+  { messagePartitions, limit }: Parameters<Deliveries['owing']>[0],
 ): Promise<readonly string[]> {
   if (limit <= 0) return Promise.resolve([]);
   const ofChunk = async (chunk: number[]): Promise<{ messageId: string; acceptedAt: number }[]> => {
@@ -85,7 +85,7 @@ export async function finishReport(
 }
 
 /** Only the message's own rows that exist now: rows that fan-out adds later have a report of their own. */
-function idsOf({ deliveries }: MongoDatabase, messageId: string): Promise<string[]> {
+export function idsOf({ deliveries }: MongoDatabase, messageId: string): Promise<string[]> {
   return asStoreErrors(false, async () => {
     const rows = await deliveries.find({ _id: idsOfMessage(messageId) }, { projection: { _id: 1 } }).toArray();
     return rows.map(({ _id }) => _id);

@@ -1,3 +1,4 @@
+import type { Owed } from '../../../delivery/owed.ts';
 import type { ReplyClass, TargetKind, Wanted } from '../../../delivery/row.ts';
 import type { DeliveryState } from '../../../delivery/state.ts';
 
@@ -14,7 +15,14 @@ export const stateCodes: Readonly<Record<DeliveryState, number>> = {
   cancelled: 8,
 };
 export const kindCodes: Readonly<Record<TargetKind, number>> = { inbox: 0, sent: 1, remote: 2 };
-export const wantedCodes: Readonly<Record<Wanted, number>> = { cancel: 0, hold: 1 };
+export const wantedCodes: Readonly<Record<Wanted, number>> = {
+  cancel: 0,
+  hold: 1,
+  bounce: 2,
+  reroute: 3,
+  recipient: 4,
+};
+export const owedCodes: Readonly<Record<Owed, number>> = { delay: 0, success: 1 };
 /** Past 0: something went wrong (the index deliveries_error). */
 export const replyClassCodes: Readonly<Record<ReplyClass, number>> = {
   ok: 0,
@@ -26,6 +34,7 @@ export const replyClassCodes: Readonly<Record<ReplyClass, number>> = {
 
 export const stateOf = decoder(stateCodes, 'state');
 export const kindOf = decoder(kindCodes, 'kind');
+export const owedOf = decoder(owedCodes, 'owed notice');
 export const wantedOf = decoder(wantedCodes, 'wanted');
 export const replyClassOf = decoder(replyClassCodes, 'reply class');
 

@@ -1,6 +1,7 @@
 import { partitionOfMessage } from '../../../delivery/partition.ts';
 import { type DeliveryRow, partitionCount } from '../../../delivery/row.ts';
 import type { Connection } from '../engine/connection.ts';
+import { stateCodes } from './delivery-codes.ts';
 import { apply, rowsOfMessage } from './delivery-rows.ts';
 
 export const writes = {
@@ -10,13 +11,13 @@ export const writes = {
 };
 
 export const reads = {
-  'deliveries.failing': failing,
+  'deliveries.owing': owing,
   'deliveries.ofMessage': (connection: Connection, args: { messageId: string }): DeliveryRow[] =>
     rowsOfMessage(connection, args.messageId),
 };
 
 export const expiredSql = `SELECT message_id || '/' || (id & 4095) AS id, partition FROM deliveries
-  WHERE lane IS NOT NULL AND expires_at <= ? ORDER BY expires_at`;
+  WHERE lane IS NOT NULL AND alarm_at <= ?1 AND expires_at <= ?1 ORDER BY alarm_at`;
 
 function expireRows(
   connection: Connection,
@@ -33,22 +34,26 @@ function expireRows(
 
 export const failingSql = `SELECT id, message_id AS messageId FROM deliveries
   WHERE state = ? AND state NOT IN (1, 6) ORDER BY id`;
+export const owingSql = 'SELECT id, message_id AS messageId FROM deliveries WHERE owes IS NOT NULL ORDER BY id';
 
-function failing(
+function owing(
   connection: Connection,
   { messagePartitions, limit }: { messagePartitions: readonly number[]; limit: number },
 ): string[] {
   const wanted = new Set(messagePartitions);
   const found = new Map<string, number>();
-  for (const state of [4, 5]) {
-    const ofState = new Set<string>();
-    for (const { id, messageId } of connection.each<{ id: number; messageId: string }>(failingSql, state)) {
-      if (ofState.size >= limit) break;
+  const look = (rows: Iterable<{ id: number; messageId: string }>): void => {
+    const ofKind = new Set<string>();
+    for (const { id, messageId } of rows) {
+      if (ofKind.size >= limit) break;
       if (wanted.size < partitionCount && !wanted.has(partitionOfMessage(messageId))) continue;
-      ofState.add(messageId);
+      ofKind.add(messageId);
       found.set(messageId, id);
     }
-  }
+  };
+  look(connection.each(failingSql, stateCodes.failed));
+  look(connection.each(failingSql, stateCodes.reporting));
+  look(connection.each(owingSql));
   return [...found]
     .sort(([, a], [, b]) => a - b)
     .slice(0, limit)

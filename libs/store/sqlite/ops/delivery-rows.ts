@@ -4,11 +4,17 @@ import {
   type DeliveryStanding,
   type DeliveryState,
   isClaimable,
+  type Reached,
   transition,
 } from '../../../delivery/state.ts';
 import type { Connection } from '../engine/connection.ts';
 import { type RowColumns, rowColumns, toRow } from './delivery-columns.ts';
+import { grant } from './delivery-wishes.ts';
+import { owedAfter } from '../../../delivery/owed.ts';
 import {
+  kindOf,
+  owedCodes,
+  owedOf,
   parseDeliveryId,
   replyClassCodes,
   stateCodes,
@@ -28,6 +34,13 @@ export interface Standing extends DeliveryStanding {
   claimEpoch: number | null;
   claimToken: string | null;
   leaseUntil: number | null;
+  kind: number;
+  sender: string;
+  extra: string | null;
+  owes: number | null;
+  notice: number | null;
+  /** JSON of a Wish. */
+  wish: string | null;
 }
 
 /** The integer key of `<messageId>/<n>`; undefined when there is no such message. */
@@ -59,6 +72,12 @@ export function toStanding(columns: StandingColumns): Standing {
     claimEpoch,
     claimToken,
     leaseUntil,
+    kind,
+    sender,
+    extra,
+    owes,
+    notice,
+    wish,
   } = columns;
   const standing = {
     key,
@@ -71,6 +90,12 @@ export function toStanding(columns: StandingColumns): Standing {
     claimEpoch,
     claimToken,
     leaseUntil,
+    kind,
+    sender,
+    extra,
+    owes,
+    notice,
+    wish,
   };
   return wanted === null ? standing : { ...standing, wanted: wantedOf(wanted) };
 }
@@ -98,10 +123,13 @@ export interface Change {
   claim?: Claim | null;
   /** Of a row that becomes leased, by the store's monotonic clock. */
   leaseUntil?: number;
+  /** Of a 250: see Outcome. */
+  relayed?: boolean;
 }
 
-/** The only way a delivery changes its state: `next` comes from `transition`. Keeps lane and counts right. */
-export function move(connection: Connection, standing: Standing, next: DeliveryStanding, change: Change): void {
+/** The only way a delivery changes its state: `next` comes from `transition`. Keeps lane and counts right, and grants the wish of a lease that ends. */
+export function move(connection: Connection, standing: Standing, next: Reached, told: Change): void {
+  const change = standing.wish === null || next.state === 'leased' ? told : grant(connection, standing, next, told);
   const dueAt = change.dueAt ?? standing.dueAt;
   const claim = change.claim === undefined ? lastClaim(standing) : change.claim;
   const values = [
@@ -115,6 +143,7 @@ export function move(connection: Connection, standing: Standing, next: DeliveryS
     claim?.owner ?? null,
     claim?.epoch ?? null,
     claim?.token ?? null,
+    ...owedColumns(standing, next, change),
     change.at,
   ];
   if (change.reply === undefined) connection.run(moveSql, ...values, standing.key);
@@ -129,9 +158,27 @@ export function move(connection: Connection, standing: Standing, next: DeliveryS
 export const stateCounter = (state: DeliveryState): string => `deliveries.${state}`;
 
 const setMoved = `UPDATE deliveries SET state = ?, lane = ?, due_at = ?, attempts = ?, wanted = ?, report = ?,
-  lease_until = ?, claim_owner = ?, claim_epoch = ?, claim_token = ?, updated_at = ?`;
+  lease_until = ?, claim_owner = ?, claim_epoch = ?, claim_token = ?, owes = ?, notice = ?,
+  updated_at = ?`;
 const moveSql = `${setMoved} WHERE id = ?`;
 const moveWithReplySql = `${setMoved}, last_reply = ?, last_reply_class = ? WHERE id = ?`;
+
+/** `owes` and `notice` in the new state. */
+function owedColumns(
+  standing: Standing,
+  { state }: DeliveryStanding,
+  { relayed = false }: Change,
+): [number | null, number | null] {
+  const { owes, notice, kind, sender, extra } = standing;
+  // Nearly every row: nothing was asked for, and nothing is owed.
+  if (owes === null && (extra === null || state !== 'delivered')) return [null, notice];
+  const asked: Pick<DeliveryRow, 'notify'> = extra === null ? {} : JSON.parse(extra);
+  const row = { kind: kindOf(kind), sender, notify: asked.notify, owes: owes === null ? undefined : owedOf(owes) };
+  const after = owedAfter(row, { state, relayed });
+  const code = after === undefined ? null : owedCodes[after];
+  // Another kind of notice has a number of its own.
+  return [code, code === owes ? notice : null];
+}
 
 function lastClaim({ claimOwner: owner, claimEpoch: epoch, claimToken: token }: Standing): Claim | null {
   return owner === null || epoch === null || token === null ? null : { owner, epoch, token };
@@ -187,7 +234,8 @@ const seqSql = 'SELECT seq FROM accepts WHERE message_id = ?';
 const byName = `WHERE id = (SELECT seq FROM accepts WHERE message_id = ?) * ${targetsPerMessage} + ?`;
 export const rowByNameSql = `SELECT ${rowColumns} FROM deliveries ${byName}`;
 export const standingSql = `SELECT id, state, attempts, wanted, partition, due_at AS dueAt, report, claim_owner AS claimOwner,
-  claim_epoch AS claimEpoch, claim_token AS claimToken, lease_until AS leaseUntil FROM deliveries ${byName}`;
+  claim_epoch AS claimEpoch, claim_token AS claimToken, lease_until AS leaseUntil,
+  kind, sender, extra, owes, notice, wish FROM deliveries ${byName}`;
 
 interface StandingColumns {
   id: number;
@@ -201,4 +249,11 @@ interface StandingColumns {
   claimEpoch: number | null;
   claimToken: string | null;
   leaseUntil: number | null;
+  kind: number;
+  sender: string;
+  extra: string | null;
+  owes: number | null;
+  notice: number | null;
+  /** JSON of a Wish. */
+  wish: string | null;
 }

@@ -12,7 +12,8 @@ import { dueSql, nextDestinationSql, nextDueSql, ripeSql } from './delivery-due.
 import { freshQueries, listQuery } from './delivery-list.ts';
 import { doneSql, nextQueuedDestinationSql, oldestDueSql } from './delivery-queue.ts';
 import { heldOfDestinationSql, leasedByDestinationSql, waitingOfDestinationSql } from './destination-counts.ts';
-import { expiredSql, failingSql } from './delivery-reports.ts';
+import { delayedSql } from './delivery-notices.ts';
+import { expiredSql, failingSql, owingSql } from './delivery-reports.ts';
 import { rowByNameSql, rowsOfMessageSql, standingSql } from './delivery-rows.ts';
 
 /** What SQLite does for each query of the queue's use cases: a search of the index that was made for it, and no sort of many rows. */
@@ -52,7 +53,8 @@ describe('query plans of the queue', () => {
       /COVERING INDEX deliveries_ready \(lane=\? AND partition=\? AND destination=\?\)$/,
     ],
     ['held rows of a destination', heldOfDestinationSql, /COVERING INDEX deliveries_held \(destination=\?\)$/],
-    ['rows past their time', expiredSql, /deliveries_expiry \(expires_at<\?\)$/],
+    ['rows past their time', expiredSql, /deliveries_alarm \(alarm_at<\?\)$/],
+    ['rows whose sender is to be told of a delay', delayedSql, /deliveries_alarm \(alarm_at<\?\)$/],
     ['failures', failingSql, /deliveries_state \(state=\?\)$/],
     ['finished rows', doneSql, /deliveries_done \(updated_at<\?\)$/],
     ['a row by its id', rowByNameSql, /PRIMARY KEY[^]*message_id=\?/],
@@ -71,6 +73,10 @@ describe('query plans of the queue', () => {
   it('leases: only what is leased now is looked through', () => {
     for (const sql of [endedLeasesSql, leasedSql, leasedByDestinationSql])
       assert.match(plan(sql), /SCAN (d|deliveries) USING (COVERING )?INDEX deliveries_leased/);
+  });
+
+  it('what is owed: only that is looked through', () => {
+    assert.match(plan(owingSql), /^SCAN deliveries USING INDEX deliveries_owes$/);
   });
 
   const filters: [filter: DeliveryFilter, index: RegExp][] = [

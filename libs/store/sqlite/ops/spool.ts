@@ -1,4 +1,5 @@
 import { partitionOf } from '../../../delivery/partition.ts';
+import { recipientDomain } from '../../../delivery/recipient-domain.ts';
 import type { Target } from '../../../delivery/row.ts';
 import type { AcceptedMessage, AcceptResult, SpooledMessage } from '../../ports/spool.ts';
 import type { Connection } from '../engine/connection.ts';
@@ -64,8 +65,8 @@ const acceptSql = `INSERT INTO accepts
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING`;
 
 const deliverySql = `INSERT INTO deliveries (id, message_id, state, lane, partition, destination, priority, rank, due_at,
-  expires_at, updated_at, accepted_at, kind, account_id, recipient, domain, sender, size_bytes, extra)
-  VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  expires_at, alarm_at, updated_at, accepted_at, kind, account_id, recipient, domain, sender, size_bytes, extra)
+  VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 function insertDelivery(connection: Connection, seq: number, target: Target, message: AcceptArgs): void {
   if (target.n >= targetsPerMessage)
@@ -82,22 +83,17 @@ function insertDelivery(connection: Connection, seq: number, target: Target, mes
     target.rank,
     target.dueAt,
     target.expiresAt,
+    target.noticeAt ?? target.expiresAt,
     acceptedAt,
     acceptedAt,
     kindCodes[target.kind],
     target.accountId ?? null,
     target.recipient,
-    domainOf(target),
+    recipientDomain(target),
     message.reversePath,
     message.sizeBytes,
     extraOf(target),
   );
-}
-
-/** What the queue's filter by domain looks for. */
-function domainOf(target: Target): string {
-  if (target.kind === 'remote') return target.destination;
-  return target.recipient.slice(target.recipient.lastIndexOf('@') + 1).toLowerCase();
 }
 
 /** Fields that few targets have. */
@@ -155,9 +151,10 @@ interface AcceptColumns {
 function targetsOf(connection: Connection, messageId: string): Target[] {
   return rowsOfMessage(connection, messageId).map((row) => {
     const { n, kind, recipient, accountId, destination, priority, rank, dueAt, expiresAt } = row;
-    const { notify, originalRecipient, reversePath } = row;
+    const { noticeAt, notify, originalRecipient, reversePath } = row;
     const target: Target = { n, kind, recipient, destination, priority, rank, dueAt, expiresAt };
     if (accountId !== undefined) target.accountId = accountId;
+    if (noticeAt !== undefined) target.noticeAt = noticeAt;
     if (notify !== undefined) target.notify = notify;
     if (originalRecipient !== undefined) target.originalRecipient = originalRecipient;
     if (reversePath !== undefined) target.reversePath = reversePath;

@@ -3,6 +3,8 @@ import { directorySchema } from './directory.ts';
 import { dkimKeysSchema } from './dkim-keys.ts';
 import { groupsSchema } from './groups.ts';
 import { mailboxesSchema } from './mailboxes.ts';
+import { noticesSchema } from './notices.ts';
+import { queueAuditSchema } from './queue-audit.ts';
 import { heldSchema, queueSchema } from './queue.ts';
 
 /**
@@ -14,6 +16,8 @@ const steps: readonly string[] = [
   groupsSchema,
   heldSchema,
   dkimKeysSchema,
+  noticesSchema,
+  queueAuditSchema,
 ];
 
 /** Brings the database up to this release; throws SchemaTooNew for one made by a later release. */
