@@ -4,6 +4,7 @@ import type { Bus } from '../../libs/bus/port.ts';
 import type { Config } from '../../libs/config/load.ts';
 import { createSigner } from '../../libs/mail/dkim/signer.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
+import { type ScheduleConfig, scheduleOfRoute } from '../../libs/delivery/schedules.ts';
 import { loginOfRoute } from '../../libs/routing/operator-route.ts';
 import { ByteBudget } from '../../libs/runtime/byte-budget.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
@@ -26,7 +27,7 @@ import { Sessions } from './send/sessions.ts';
 import { RemoteWorker } from './worker.ts';
 
 export interface DeliveryDeps {
-  config: Pick<Config, 'hostname' | 'routes' | 'retryScheduleMs' | 'deliveryLeaseMs' | 'secretsKeys'>;
+  config: ScheduleConfig & Pick<Config, 'hostname' | 'deliveryLeaseMs' | 'secretsKeys'>;
   clock: Clock;
   log: Logger;
   metrics: Registry;
@@ -89,7 +90,10 @@ function createParts(deps: DeliveryDeps) {
     name,
     heloName: config.hostname,
     loginOf: (route) => loginOfRoute(config.routes, route),
-    schedule: { stepsMs: config.retryScheduleMs, random: deps.random ?? Math.random },
+    scheduleOf: (route) => ({
+      stepsMs: scheduleOfRoute(route, config).retryScheduleMs,
+      random: deps.random ?? Math.random,
+    }),
     sign: (message, context) => signer.sign(message, context),
     sessions,
     permits,

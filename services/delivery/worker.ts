@@ -5,7 +5,9 @@ import { PullLoop } from '../../libs/delivery/worker/pull-loop.ts';
 import { deliveryLimits } from './limits.ts';
 import { type SendDeps, sendBatch } from './send/send-batch.ts';
 
-export interface RemoteWorkerOptions extends SendDeps {
+export interface RemoteWorkerOptions extends Omit<SendDeps, 'schedule'> {
+  /** That of a route by its name, of all mail without one. */
+  scheduleOf: (route: string | undefined) => SendDeps['schedule'];
   /** For the owners' logs. */
   name: string;
   /** Connections at work; default {@link deliveryLimits}. */
@@ -65,9 +67,10 @@ export class RemoteWorker {
       const onRenewal = (succeeded: boolean): void => {
         if (!succeeded) metrics.renewalsFailed.inc({ of: 'batches' });
       };
+      const schedule = this.#options.scheduleOf(way.route);
       const ending = { draining: this.#draining.signal, abandoning: this.#abandoning.signal };
       return await keepLeased(batch, askedAtMs, { ...this.#options, onRenewal }, (lease) =>
-        sendBatch(batch, way, lease, this.#options, ending),
+        sendBatch(batch, way, lease, { ...this.#options, schedule }, ending),
       );
     } finally {
       this.#underWay--;

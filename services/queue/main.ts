@@ -4,6 +4,7 @@ import { PartitionWakes } from '../../libs/accept/partition-wakes.ts';
 import type { Blobs } from '../../libs/blobs/port.ts';
 import type { Bus, Subscription } from '../../libs/bus/port.ts';
 import type { Config } from '../../libs/config/load.ts';
+import { scheduleFor } from '../../libs/delivery/schedules.ts';
 import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
 import type { HeldBytes } from '../../libs/runtime/held-bytes.ts';
@@ -142,7 +143,7 @@ function compose(deps: QueueDeps & { findRoute: FindRoute }) {
     find: deps.findRoute,
     routes: config.routes,
     limitRules: config.limits,
-    retryScheduleMs: config.retryScheduleMs,
+    retryStepsOf: (mail) => scheduleFor(mail, config).retryScheduleMs,
     leaseMs: config.deliveryLeaseMs,
     bus,
     clock,

@@ -2,6 +2,7 @@ import type { Bus } from '../../../libs/bus/port.ts';
 import type { RequestOf } from '../../../libs/bus/requests.ts';
 import type { Route } from '../../../libs/config/forms.ts';
 import type { LimitRule } from '../../../libs/delivery/limits/limits.ts';
+import type { Scheduled } from '../../../libs/delivery/schedules.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
 import { Periodic } from '../../../libs/runtime/periodic.ts';
@@ -31,7 +32,8 @@ export interface RemoteDeps {
   find: FindRoute;
   routes: readonly Route[];
   limitRules: readonly LimitRule[];
-  retryScheduleMs: readonly number[];
+  /** Waits between attempts of this mail, ms. */
+  retryStepsOf: (mail: Scheduled) => readonly number[];
   leaseMs: number;
   bus: Bus;
   clock: Clock;
@@ -68,7 +70,7 @@ export function createRemote(deps: RemoteDeps) {
     lanes,
     claims,
     deliveries,
-    stepsMs: deps.retryScheduleMs,
+    retryStepsOf: deps.retryStepsOf,
     random,
     bus,
     clock,

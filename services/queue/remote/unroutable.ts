@@ -1,6 +1,7 @@
 import type { Bus } from '../../../libs/bus/port.ts';
 import type { DeliveryRow } from '../../../libs/delivery/row.ts';
 import { nextAttemptAt } from '../../../libs/delivery/schedule.ts';
+import type { Scheduled } from '../../../libs/delivery/schedules.ts';
 import type { Logger } from '../../../libs/ops/logger.ts';
 import type { Unroutable } from '../../../libs/routing/result.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
@@ -86,7 +87,8 @@ export class UnroutableRows {
 
   #outcomeOf(row: DeliveryRow, kind: Unroutable['kind'], reply: string, at: number): Outcome['result'] {
     if (kind === 'permanent') return { kind: 'failed', reply, replyClass: 'permanent' };
-    const { stepsMs, random } = this.#options;
+    const { retryStepsOf, random } = this.#options;
+    const stepsMs = retryStepsOf(row);
     const next = nextAttemptAt({ stepsMs, attempts: row.attempts + 1, attemptEndedAt: at, random });
     return { kind: 'deferred', reply, replyClass: 'network', nextAttemptAt: next };
   }
@@ -105,7 +107,8 @@ export interface UnroutableOptions {
   lanes: Lanes;
   claims: RemoteClaims;
   deliveries: Deliveries;
-  stepsMs: readonly number[];
+  /** Waits between attempts of this mail, ms. */
+  retryStepsOf: (mail: Scheduled) => readonly number[];
   /** In [0, 1). */
   random: () => number;
   bus: Bus;
