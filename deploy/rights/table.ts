@@ -149,6 +149,8 @@ export const rights: readonly Rights[] = [
         // Limits of destinations over the whole cluster.
         groups: all,
         destinations: all,
+        // What operators did with the queue.
+        queue_actions: all,
         // Whether a body is still referred to.
         messages: read,
         message_bodies: read,

@@ -18,21 +18,24 @@ const events = [
   'release',
   'retry',
   'cancel',
+  'bounce',
+  'reroute',
+  'recipient',
 ] as const satisfies readonly DeliveryEvent['kind'][];
 
 /** The next state of a row that was attempted before; '·' is refused, `!` notes a wish on a leased row. The order of columns is that of `events`. */
 // biome-ignore format: a table
 const table: Record<DeliveryState, string> = {
-  //          claim  delivered  deferred failed returned leaseEnded expired reportStarted reportFinished hold    release  retry    cancel
-  queued: '   leased delivered  ·        ·      ·        ·          failed  ·             ·              held    ·        deferred cancelled',
-  leased: '   ·      delivered  deferred failed deferred deferred   ·       ·             ·              leased! ·        ·        leased!',
-  deferred: ' leased delivered  ·        ·      ·        ·          failed  ·             ·              held    ·        deferred cancelled',
-  held: '     ·      delivered  ·        ·      ·        ·          ·       ·             ·              ·       deferred ·        cancelled',
-  failed: '   ·      delivered  ·        ·      ·        ·          ·       reporting     ·              ·       ·        ·        ·',
-  reporting: '·      ·          ·        ·      ·        ·          ·       ·             bounced        ·       ·        ·        ·',
-  delivered: '·      ·          ·        ·      ·        ·          ·       ·             ·              ·       ·        ·        ·',
-  bounced: '  ·      ·          ·        ·      ·        ·          ·       ·             ·              ·       ·        ·        ·',
-  cancelled: '·      ·          ·        ·      ·        ·          ·       ·             ·              ·       ·        ·        ·',
+  //          claim  delivered  deferred failed returned leaseEnded expired reportStarted reportFinished hold    release  retry    cancel    bounce  reroute  recipient
+  queued: '   leased delivered  ·        ·      ·        ·          failed  ·             ·              held    ·        deferred cancelled   failed  deferred deferred',
+  leased: '   ·      delivered  deferred failed deferred deferred   ·       ·             ·              leased! ·        ·        leased!     leased! leased!  leased!',
+  deferred: ' leased delivered  ·        ·      ·        ·          failed  ·             ·              held    ·        deferred cancelled   failed  deferred deferred',
+  held: '     ·      delivered  ·        ·      ·        ·          ·       ·             ·              ·       deferred ·        cancelled   failed  held     held',
+  failed: '   ·      delivered  ·        ·      ·        ·          ·       reporting     ·              ·       ·        deferred cancelled   ·       deferred deferred',
+  reporting: '·      ·          ·        ·      ·        ·          ·       ·             bounced        ·       ·        ·        ·           ·       ·        ·',
+  delivered: '·      ·          ·        ·      ·        ·          ·       ·             ·              ·       ·        ·        ·           ·       ·        ·',
+  bounced: '  ·      ·          ·        ·      ·        ·          ·       ·             ·              ·       ·        ·        ·           ·       ·        ·',
+  cancelled: '·      ·          ·        ·      ·        ·          ·       ·             ·              ·       ·        ·        ·           ·       ·        ·',
 };
 
 for (const state of deliveryStates) {
@@ -71,6 +74,19 @@ test('a wish on a leased row applies when its attempt or its lease ends, unless 
   }
   for (const kind of ['delivered', 'failed'] as const) {
     assert.deepEqual(transition(wishing('cancel'), { kind }), { state: kind, attempts: 1 });
+  }
+  for (const kind of ['deferred', 'returned', 'leaseEnded'] as const) {
+    const reached = transition({ state: 'leased', attempts: 0, wanted: 'bounce' }, { kind });
+    assert.deepEqual([reached?.state, reached?.applied], ['failed', 'bounce'], 'the failure is the operator’s');
+  }
+  assert.deepEqual(transition({ state: 'leased', attempts: 0, wanted: 'bounce' }, { kind: 'failed' }), {
+    state: 'failed',
+    attempts: 1,
+  });
+  for (const kind of ['reroute', 'recipient'] as const) {
+    assert.equal(transition(wishing('hold'), { kind })?.wanted, 'hold', 'what is held with a change is held');
+    assert.equal(transition(wishing('cancel'), { kind })?.wanted, kind);
+    assert.equal(transition({ state: 'leased', attempts: 0, wanted: kind }, { kind: 'deferred' })?.state, 'deferred');
   }
   assert.deepEqual(transition(wishing('hold'), { kind: 'release' }), { state: 'leased', attempts: 0 });
   assert.equal(transition(wishing('cancel'), { kind: 'release' }), undefined, 'a cancel is not taken back');

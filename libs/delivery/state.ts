@@ -41,7 +41,12 @@ export type DeliveryEvent =
   | { kind: 'hold' }
   | { kind: 'release' }
   | { kind: 'retry' }
-  | { kind: 'cancel' };
+  | { kind: 'cancel' }
+  /** An operator ends it as failed, so that the sender is told. */
+  | { kind: 'bounce' }
+  /** An operator changes where it goes, or to whom. */
+  | { kind: 'reroute' }
+  | { kind: 'recipient' };
 
 /** The part of a row that transitions look at and change. */
 export interface DeliveryStanding {
@@ -51,8 +56,14 @@ export interface DeliveryStanding {
   wanted?: Wanted;
 }
 
+/** A standing that an event has led to. */
+export interface Reached extends DeliveryStanding {
+  /** The wish that ended the row now: the failure is the operator's and not the server's. */
+  applied?: 'bounce';
+}
+
 /** `undefined`: the event means nothing in this state and is refused. */
-export function transition(standing: DeliveryStanding, event: DeliveryEvent): DeliveryStanding | undefined {
+export function transition(standing: DeliveryStanding, event: DeliveryEvent): Reached | undefined {
   const { state, attempts } = standing;
   switch (event.kind) {
     case 'claim':
@@ -79,28 +90,56 @@ export function transition(standing: DeliveryStanding, event: DeliveryEvent): De
   }
 }
 
-type SteerEvent = Extract<DeliveryEvent, { kind: 'hold' | 'release' | 'retry' | 'cancel' }>;
+type SteerEvent = Extract<
+  DeliveryEvent,
+  { kind: 'hold' | 'release' | 'retry' | 'cancel' | 'bounce' | 'reroute' | 'recipient' }
+>;
 
-/** What operators ask. Refused from `failed` on: the report is owed, or the row is final. */
-function steer(standing: DeliveryStanding, event: SteerEvent): DeliveryStanding | undefined {
+/** What operators ask. Refused from `reporting` on: the report is on its way, or the row is final. */
+function steer(standing: DeliveryStanding, event: SteerEvent): Reached | undefined {
   const { state, attempts } = standing;
-  if (state === 'leased') {
-    if (event.kind === 'hold' || event.kind === 'cancel') return { ...standing, wanted: event.kind };
-    // `release` takes back a hold that hasn't applied yet.
-    return event.kind === 'release' && standing.wanted === 'hold' ? { state, attempts } : undefined;
+  if (state === 'leased') return wish(standing, event);
+  if (!isClaimable(state) && state !== 'held' && state !== 'failed') return undefined;
+  switch (event.kind) {
+    case 'cancel':
+      return { state: 'cancelled', attempts };
+    case 'bounce':
+      return state === 'failed' ? undefined : { state: 'failed', attempts, applied: 'bounce' };
+    case 'hold':
+      return isClaimable(state) ? { state: 'held', attempts } : undefined;
+    case 'release':
+      return state === 'held' ? waiting(attempts) : undefined;
+    case 'retry':
+      return state === 'held' ? undefined : waiting(attempts);
+    default:
+      // Held rows stay so: the change is there when they are released.
+      return state === 'held' ? { state, attempts } : waiting(attempts);
   }
-  const open = isClaimable(state) || state === 'held';
-  if (!open) return undefined;
-  if (event.kind === 'cancel') return { state: 'cancelled', attempts };
-  if (event.kind === 'hold') return state === 'held' ? undefined : { state: 'held', attempts };
-  if (event.kind === 'release') return state === 'held' ? waiting(attempts) : undefined;
-  return state === 'held' ? undefined : waiting(attempts);
 }
 
-function applyWanted(standing: DeliveryStanding): DeliveryStanding {
-  if (standing.wanted === 'cancel') return { state: 'cancelled', attempts: standing.attempts };
-  if (standing.wanted === 'hold') return { state: 'held', attempts: standing.attempts };
-  return waiting(standing.attempts);
+/** An attempt is under way: it is asked for now and happens when that ends. The last wish counts. */
+function wish(standing: DeliveryStanding, { kind }: SteerEvent): DeliveryStanding | undefined {
+  const { state, attempts, wanted } = standing;
+  switch (kind) {
+    case 'retry':
+      return undefined;
+    case 'release':
+      // It takes back a hold that hasn't applied yet.
+      return wanted === 'hold' ? { state, attempts } : undefined;
+    case 'reroute':
+    case 'recipient':
+      // What is held with a change is held.
+      return { state, attempts, wanted: wanted === 'hold' ? wanted : kind };
+    default:
+      return { state, attempts, wanted: kind };
+  }
+}
+
+function applyWanted({ attempts, wanted }: DeliveryStanding): Reached {
+  if (wanted === 'cancel') return { state: 'cancelled', attempts };
+  if (wanted === 'hold') return { state: 'held', attempts };
+  if (wanted === 'bounce') return { state: 'failed', attempts, applied: 'bounce' };
+  return waiting(attempts);
 }
 
 const waiting = (attempts: number): DeliveryStanding => ({ state: attempts > 0 ? 'deferred' : 'queued', attempts });

@@ -70,7 +70,10 @@ export function createQueue(deps: QueueDeps): Service {
   let state: 'new' | 'running' | 'stopping' = 'new';
   return {
     name: 'queue',
-    router: mountRoutes(queueRoutes({ ...deps, limitRules: deps.config.limits }), deps),
+    router: mountRoutes(
+      queueRoutes({ ...deps, limitRules: deps.config.limits, findRoute: (query, signal) => way.find(query, signal) }),
+      deps,
+    ),
     async start() {
       await way.open();
       // Owning partitions is not waited for: another owner may have them all, and this one stands by.

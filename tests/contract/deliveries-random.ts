@@ -5,6 +5,7 @@ import type { Claim } from '../../libs/delivery/row.ts';
 import { type DeliveryEvent, type DeliveryStanding, transition } from '../../libs/delivery/state.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { delivered, permanent, type QueueUnderTest, returned, rowOf, temporary } from './deliveries-owner.ts';
+import type { Steer, SteerAction } from '../../libs/delivery/wish.ts';
 import { allPartitions, enqueue, makeMessage } from './spool-messages.ts';
 
 const steps = [
@@ -22,6 +23,9 @@ const steps = [
   'release',
   'retry',
   'cancel',
+  'bounce',
+  'reroute',
+  'recipient',
 ] as const;
 type Step = (typeof steps)[number];
 
@@ -39,7 +43,7 @@ export function randomCases(under: () => QueueUnderTest): void {
 
 async function play({ store, owner }: QueueUnderTest, run: readonly Step[]): Promise<void> {
   const at = Date.now();
-  const message = makeMessage({ acceptedAt: at, to: [{ expiresAt: at + 1 }] });
+  const message = makeMessage({ acceptedAt: at, to: [{ kind: 'remote', expiresAt: at + 1 }] });
   const [id = ''] = await enqueue(store.spool, message);
   const { messageId } = message;
   const stranger: Claim = { owner: 'stranger', epoch: 1, token: newId() };
@@ -77,7 +81,7 @@ async function play({ store, owner }: QueueUnderTest, run: readonly Step[]): Pro
       await store.deliveries.finishReport({ messageId, report: 1, now });
       happen({ kind: 'reportFinished' });
     } else {
-      const answer = await store.deliveries.steer({ id, action: step, now, actor: 'admin' });
+      const answer = await store.deliveries.steer({ ...steerOf(step), id, now, actor: 'admin' });
       assert.equal(answer === 'refused', transition(model, { kind: step }) === undefined, `${step} in ${model.state}`);
       happen({ kind: step });
     }
@@ -88,4 +92,12 @@ async function play({ store, owner }: QueueUnderTest, run: readonly Step[]): Pro
       step,
     );
   }
+}
+
+/** The action with what it takes. */
+function steerOf(action: SteerAction): Steer {
+  if (action === 'bounce') return { action, reply: '550 5.7.1 no' };
+  if (action === 'reroute') return { action, via: { host: 'relay.example', port: 25 } };
+  if (action !== 'recipient') return { action };
+  return { action, to: { kind: 'remote', recipient: 'other@other.example', destination: 'other.example' } };
 }

@@ -6,6 +6,7 @@ import { type DkimCollections, dkimCollections } from './dkim/documents.ts';
 import type { AcceptDocument } from './queue/accept-document.ts';
 import type { DeliveryDocument } from './queue/delivery-document.ts';
 import type { OwnerDocument, PartitionDocument } from './queue/partitions.ts';
+import type { QueueActionDocument } from './queue/queue-audit.ts';
 import type {
   MailAccountDocument,
   MessageBodyDocument,
@@ -24,6 +25,8 @@ export interface MongoDatabase extends DirectoryCollections, BlobCollections, Gr
   deliveries: Collection<DeliveryDocument>;
   partitions: Collection<PartitionDocument>;
   owners: Collection<OwnerDocument>;
+  /** What operators did with the queue. */
+  queueActions: Collection<QueueActionDocument>;
   mailAccounts: Collection<MailAccountDocument>;
   messages: Collection<MessageDocument>;
   messageBodies: Collection<MessageBodyDocument>;
@@ -62,6 +65,7 @@ export function collectionsOf(client: MongoClient, name: string | undefined): Mo
     deliveries: db.collection('deliveries'),
     partitions: db.collection('partitions'),
     owners: db.collection('owners'),
+    queueActions: db.collection('queue_actions'),
     mailAccounts: db.collection('mail_accounts'),
     messages: db.collection('messages'),
     messageBodies: db.collection('message_bodies'),

@@ -1,12 +1,16 @@
 import type { Bus } from '../../../libs/bus/port.ts';
-import { durationMs } from '../../../libs/config/forms.ts';
 import { decodeCursor, encodeCursor } from '../../../libs/http/cursor.ts';
 import { problem } from '../../../libs/http/problem.ts';
 import { defineRoute, type Route } from '../../../libs/http/route.ts';
 import type { Clock } from '../../../libs/runtime/clock.ts';
 import type { Deliveries } from '../../../libs/store/ports/deliveries.ts';
+import type { Directory } from '../../../libs/store/ports/directory.ts';
 import type { Spool } from '../../../libs/store/ports/spool.ts';
 import { type DestinationHttpDeps, destinationRoutes } from './destination-routes.ts';
+import { actionRoute } from './action-route.ts';
+import { auditRoute } from './audit-route.ts';
+import type { SteerDeps } from './wanted.ts';
+import { deliveryFilter } from './filter.ts';
 import {
   countsSchema,
   cursorSchema,
@@ -20,9 +24,11 @@ import {
   tracedDeliverySchema,
 } from './schemas.ts';
 import { steerRoutes } from './steer-routes.ts';
+import { routeOf, type TraceDeps, traceOf } from './trace.ts';
 
-export interface QueueHttpDeps extends DestinationHttpDeps {
+export interface QueueHttpDeps extends DestinationHttpDeps, Pick<TraceDeps, 'findRoute'>, Pick<SteerDeps, 'config'> {
   deliveries: Deliveries;
+  directory: Directory;
   spool: Spool;
   bus: Bus;
   clock: Clock;
@@ -35,6 +41,8 @@ export function queueRoutes(deps: QueueHttpDeps): Route[] {
     getDelivery(deps),
     countDeliveries(deps),
     ...steerRoutes(deps),
+    actionRoute(deps),
+    auditRoute(deps),
     ...destinationRoutes(deps),
   ];
 }
@@ -51,16 +59,8 @@ function listDeliveries({ deliveries, clock }: QueueHttpDeps): Route {
     query: listQuery,
     replies: { 200: { description: 'A page of deliveries.', schema: deliveryListSchema }, 400: 'problem' },
     async handle({ query }) {
-      const { limit, cursor, olderThan, state, destination, sender, recipient, domain, error } = query;
-      const filter = {
-        ...(state !== undefined && { state }),
-        ...(destination !== undefined && { destination }),
-        ...(sender !== undefined && { sender }),
-        ...(recipient !== undefined && { recipient }),
-        ...(domain !== undefined && { domain }),
-        ...(error !== undefined && { error }),
-        ...(olderThan !== undefined && { acceptedBefore: timeBefore(olderThan, clock.nowMs()) }),
-      };
+      const { limit, cursor, ...wanted } = query;
+      const filter = deliveryFilter(wanted, clock.nowMs());
       const after = cursor === undefined ? {} : { cursor: decodeCursor(cursorSchema, cursor).id };
       // One more than asked for tells whether there is a next page.
       const rows = await deliveries.list(filter, { limit: limit + 1, ...after });
@@ -72,26 +72,26 @@ function listDeliveries({ deliveries, clock }: QueueHttpDeps): Route {
   });
 }
 
-function timeBefore(olderThan: string, now: number): number {
-  const ageMs = durationMs(olderThan);
-  return ageMs === undefined ? Date.parse(olderThan) : now - ageMs;
-}
-
-function getDelivery({ deliveries, spool }: QueueHttpDeps): Route {
+function getDelivery(deps: QueueHttpDeps): Route {
   return defineRoute({
     method: 'get',
     path: '/api/v1/queue/deliveries/:id',
     operationId: 'getDelivery',
-    summary: 'One delivery with its trace',
+    summary:
+      'One delivery with its whole trace: from where it came, where it would go, each attempt, what operators did',
     tags: ['queue'],
     access: 'admin',
     scope: 'queue:read',
     params: deliveryParams,
     replies: { 200: { description: 'The delivery.', schema: tracedDeliverySchema }, 404: 'problem' },
-    async handle({ params }) {
-      const found = await findDelivery({ deliveries, spool }, storedId(params.id));
+    async handle({ params, signal }) {
+      const found = await findDelivery(deps, storedId(params.id));
       if (found === undefined) throw problem('notFound');
-      return { status: 200, body: showTraced(found.row, found.attempts) };
+      const [trace, route] = await Promise.all([
+        traceOf(deps, found.row, found.attempts),
+        routeOf(deps, found.row, signal),
+      ]);
+      return { status: 200, body: showTraced(found.row, { trace, route }) };
     },
   });
 }

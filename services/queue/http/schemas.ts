@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { durationMs } from '../../../libs/config/forms.ts';
 import { type DeliveryState, deliveryStates } from '../../../libs/delivery/state.ts';
 import type { DeliveryRow } from '../../../libs/delivery/row.ts';
-import type { AttemptRow } from '../../../libs/store/ports/deliveries.ts';
+import { filterFields } from './filter.ts';
+import type { ShownRoute, TraceEntry } from './trace.ts';
 
 const state = z.enum(deliveryStates);
 const time = z.iso.datetime();
@@ -18,16 +18,7 @@ export const deliveryParams = z.object({
 export const storedId = (id: string): string => id.replace('.', '/');
 
 export const listQuery = z.object({
-  state: state.optional(),
-  destination: z.string().max(320).optional().meta({ description: 'exact: a domain, or `local:<0…63>`' }),
-  sender: z.string().max(320).optional(),
-  recipient: z.string().max(320).optional(),
-  domain: z.string().max(255).optional().meta({ description: "the recipient's domain" }),
-  error: z.string().max(200).optional().meta({ description: 'part of the last reply' }),
-  olderThan: z
-    .union([z.iso.datetime({ offset: true }), z.string().refine((text) => durationMs(text) !== undefined)])
-    .optional()
-    .meta({ description: 'accepted longer ago than this duration (`30m`, `4h`, `5d`), or before this time' }),
+  ...filterFields,
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(2048).optional(),
 });
@@ -58,8 +49,38 @@ const traceEntry = z.object({
   reply: z.string().nullable(),
 });
 
+const route = z
+  .object({
+    group: z.string().nullable().meta({ description: 'whose limits count; null before the first routing' }),
+    via: z.string().nullable().meta({ description: 'where an operator has sent it, in place of what its domain says' }),
+    hosts: z
+      .array(
+        z.object({
+          host: z.string(),
+          port: z.int(),
+          addresses: z.array(z.string()),
+          group: z.string(),
+          tls: z.string(),
+        }),
+      )
+      .nullable()
+      .meta({ description: 'where it would go now, in this order; null when it is final, or nothing is known' }),
+    problem: z.string().nullable().meta({ description: 'why there is no way now' }),
+  })
+  .meta({ id: 'DeliveryRoute' });
+
 export const tracedDeliverySchema = deliverySchema
-  .extend({ trace: z.array(traceEntry) })
+  .extend({
+    sizeBytes: z.int(),
+    acceptedAt: time,
+    updatedAt: time,
+    wanted: z
+      .string()
+      .nullable()
+      .meta({ description: 'what was asked for and happens when the attempt under way ends' }),
+    route: route.nullable().meta({ description: 'of mail for outside' }),
+    trace: z.array(traceEntry),
+  })
   .meta({ id: 'TracedDelivery' });
 
 export const deliveryListSchema = z.object({ items: z.array(deliverySchema), nextCursor: z.string().nullable() });
@@ -88,17 +109,26 @@ export function showDelivery(row: DeliveryRow): z.output<typeof deliverySchema> 
   };
 }
 
-export function showTraced(row: DeliveryRow, attempts: readonly AttemptRow[]): z.output<typeof tracedDeliverySchema> {
-  const accepted = { at: iso(row.acceptedAt), event: 'accepted', host: null, address: null, tls: null, reply: null };
-  const trace = attempts.map((attempt) => ({
-    at: iso(attempt.at),
-    event: attempt.event,
-    host: attempt.host ?? null,
-    address: attempt.address ?? null,
-    tls: attempt.tls ?? null,
-    reply: attempt.reply,
-  }));
-  return { ...showDelivery(row), trace: [accepted, ...trace] };
+export function showTraced(
+  row: DeliveryRow,
+  { trace, route }: { trace: readonly TraceEntry[]; route: ShownRoute | null },
+): z.output<typeof tracedDeliverySchema> {
+  return {
+    ...showDelivery(row),
+    sizeBytes: row.sizeBytes,
+    acceptedAt: iso(row.acceptedAt),
+    updatedAt: iso(row.updatedAt),
+    wanted: row.wanted ?? null,
+    route,
+    trace: trace.map((entry) => ({
+      at: iso(entry.at),
+      event: entry.event,
+      host: entry.host ?? null,
+      address: entry.address ?? null,
+      tls: entry.tls ?? null,
+      reply: entry.reply ?? null,
+    })),
+  };
 }
 
 export function showCounts(counts: {

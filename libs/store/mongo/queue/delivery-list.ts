@@ -6,6 +6,7 @@ import { asStoreErrors } from '../write-errors.ts';
 import {
   type DeliveryDocument,
   documentIdOf,
+  idsOfMessage,
   statesWithIndex,
   termOf,
   toRow,
@@ -37,13 +38,21 @@ export function list(
 }
 
 function conditionsOf(filter: DeliveryFilter, below: string | undefined): Filter<DeliveryDocument> {
-  const { acceptedBefore, error, state } = filter;
+  const { acceptedBefore, acceptedAfter, messageId, error, state } = filter;
   const conditions: Filter<DeliveryDocument> = {};
   const terms = termsOf(filter);
   if (terms.length > 0) conditions.terms = { $all: terms };
   if (state !== undefined) conditions.state = state;
   if (below !== undefined) conditions._id = { $lt: below };
-  if (acceptedBefore !== undefined) conditions.acceptedAt = { $lt: acceptedBefore };
+  if (messageId !== undefined) {
+    const { $gt, $lt } = idsOfMessage(messageId);
+    conditions._id = { $gt, $lt: below !== undefined && below < $lt ? below : $lt };
+  }
+  if (acceptedBefore !== undefined || acceptedAfter !== undefined)
+    conditions.acceptedAt = {
+      ...(acceptedBefore !== undefined && { $lt: acceptedBefore }),
+      ...(acceptedAfter !== undefined && { $gte: acceptedAfter }),
+    };
   if (error !== undefined) {
     conditions.trouble = 1;
     conditions.lastReply = { $regex: RegExp.escape(error), $options: 'i' };
@@ -60,6 +69,7 @@ function termsOf({ recipient, sender, destination, domain }: DeliveryFilter): st
 
 /** By name, so that the server isn't tempted to sort. */
 function indexOf(filter: DeliveryFilter): string {
+  if (filter.messageId !== undefined) return '_id_';
   if (termsOf(filter).length > 0) return 'deliveries_terms';
   if (filter.state !== undefined && statesWithIndex.includes(filter.state)) return 'deliveries_state';
   // Sorted in memory: no more rows than the workers hold.

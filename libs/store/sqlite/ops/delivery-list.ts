@@ -15,29 +15,36 @@ function list(
   connection: Connection,
   { filter, limit, cursor }: { filter: DeliveryFilter; limit: number; cursor?: string },
 ): DeliveryRow[] {
-  const below = upperBound(connection, filter, cursor);
+  const message = filter.messageId === undefined ? undefined : keyOf(connection, `${filter.messageId}/0`);
+  if (filter.messageId !== undefined && message === undefined) return [];
+  const below = Math.min(upperBound(connection, filter, cursor), (message ?? endOfKeys) + targetsPerMessage);
+  const from = Math.max(message ?? 0, lowerBound(connection, filter));
+  const bounds = isBounded(filter) ? [from, below] : [below];
   const { sql, params, bucketed } = listQuery(filter);
-  if (!bucketed) return connection.all<RowColumns>(sql, ...params, below, limit).map((columns) => toRow(columns));
+  if (!bucketed) return connection.all<RowColumns>(sql, ...params, ...bounds, limit).map((columns) => toRow(columns));
   const rows: RowColumns[] = [];
   const last = connection.get<{ id: number | null }>('SELECT max(id) AS id FROM deliveries')?.id ?? 0;
-  const oldest = bucketOf(connection.get<{ id: number | null }>('SELECT min(id) AS id FROM deliveries')?.id ?? 0);
+  const first = connection.get<{ id: number | null }>('SELECT min(id) AS id FROM deliveries')?.id ?? 0;
+  const oldest = bucketOf(Math.max(first, from));
   for (let bucket = bucketOf(Math.min(below - 1, last)); bucket >= oldest && rows.length < limit; bucket--) {
-    const found = connection.all<RowColumns>(sql, bucket, ...params, below, limit - rows.length);
+    const found = connection.all<RowColumns>(sql, bucket, ...params, ...bounds, limit - rows.length);
     rows.push(...found);
   }
   for (const fresh of freshQueries(filter))
-    rows.push(...connection.all<RowColumns>(fresh.sql, ...fresh.params, below, limit));
+    rows.push(...connection.all<RowColumns>(fresh.sql, ...fresh.params, ...bounds, limit));
   return rows
     .toSorted((a, b) => b.id - a.id)
     .slice(0, limit)
     .map((columns) => toRow(columns));
 }
 
-/** The same filter over rows before the end of their first attempt. Parameters: `params`, the key that rows are below, the limit. */
+/** The same filter over rows before the end of their first attempt. Parameters: `params`, the bounds of keys (see `isBounded`), the limit. */
 export function freshQueries(filter: DeliveryFilter): { sql: string; params: SqlValue[] }[] {
   const addresses = addressColumns.filter((column) => filter[column] !== undefined);
   const { conditions, params } = otherConditions(filter);
-  const all = ['attempts = 0', ...addresses.map((column) => `+${column} = ?`), ...conditions, 'id < ?'].join(' AND ');
+  const all = ['attempts = 0', ...addresses.map((column) => `+${column} = ?`), ...conditions, keysWithin(filter)].join(
+    ' AND ',
+  );
   const found = [...addresses.map((column) => filter[column] ?? ''), ...params];
   const select = (from: string, state: string): string =>
     `SELECT ${rowColumns} FROM ${from} WHERE ${state} AND ${all} ORDER BY id DESC LIMIT ?`;
@@ -65,10 +72,20 @@ function otherConditions(filter: DeliveryFilter): { conditions: string[]; params
     conditions.push('accepted_at < ?');
     params.push(filter.acceptedBefore);
   }
+  if (filter.acceptedAfter !== undefined) {
+    conditions.push('accepted_at >= ?');
+    params.push(filter.acceptedAfter);
+  }
   return { conditions, params };
 }
 
-/** Parameters: the bucket when `bucketed`, then `params`, then the key that rows are below, then the limit. */
+/** Keys have a lower bound too, which comes before the upper one among the parameters. */
+const isBounded = ({ messageId, acceptedAfter }: DeliveryFilter): boolean =>
+  messageId !== undefined || acceptedAfter !== undefined;
+
+const keysWithin = (filter: DeliveryFilter): string => (isBounded(filter) ? 'id >= ? AND id < ?' : 'id < ?');
+
+/** Parameters: the bucket when `bucketed`, then `params`, then the bounds of keys (see `isBounded`), then the limit. */
 export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlValue[]; bucketed: boolean } {
   const conditions: string[] = [];
   const params: SqlValue[] = [];
@@ -94,7 +111,7 @@ export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlVal
   const byError = !bucketed && filter.state === undefined;
   conditions.push(
     ...others.conditions.map((condition) => (byError ? condition.replace(/^\+/, '') : condition)),
-    'id < ?',
+    keysWithin(filter),
   );
   params.push(...others.params);
   const sql = `SELECT ${rowColumns} FROM ${from} WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
@@ -111,6 +128,13 @@ function upperBound(connection: Connection, filter: DeliveryFilter, cursor: stri
   const byTime = filter.acceptedBefore === undefined ? endOfKeys : keyAfter(connection, filter.acceptedBefore);
   if (cursor === undefined) return byTime;
   return Math.min(byTime, keyOf(connection, cursor) ?? keyNear(connection, cursor));
+}
+
+/** Keys of what was accepted in time are not below this. */
+function lowerBound(connection: Connection, { acceptedAfter }: DeliveryFilter): number {
+  return acceptedAfter === undefined
+    ? 0
+    : Math.max(0, keyAfter(connection, acceptedAfter) - 2 * orderSlack * targetsPerMessage);
 }
 
 /** The message of the cursor has gone since: ids grow with time, so its neighbour says where it was. */

@@ -1,11 +1,11 @@
 import type { DeliveryRow } from '../../../delivery/row.ts';
-import { type DeliveryState, transition } from '../../../delivery/state.ts';
-import type { AttemptRow, SteerAction } from '../../ports/deliveries.ts';
+import type { DeliveryState } from '../../../delivery/state.ts';
+import type { AttemptRow } from '../../ports/deliveries.ts';
 import type { Connection } from '../engine/connection.ts';
 import { stateOf, targetsPerMessage } from './delivery-codes.ts';
-import { keyOf, move, rowOf, standingOf, stateCounter, trace } from './delivery-rows.ts';
+import { keyOf, rowOf, stateCounter } from './delivery-rows.ts';
 
-export const writes = { 'deliveries.steer': steer, 'deliveries.purge': purge };
+export const writes = { 'deliveries.purge': purge };
 
 export const reads = { 'deliveries.get': get, 'deliveries.counts': counts };
 
@@ -70,19 +70,6 @@ function counts(connection: Connection): Counts {
   }
   const answer = { byState, destinations: destinations.size };
   return dueTimes.length === 0 ? answer : { ...answer, oldestDueAt: Math.min(...dueTimes) };
-}
-
-function steer(
-  connection: Connection,
-  { id, action, now, actor }: { id: string; action: SteerAction; now: number; actor: string },
-): 'done' | 'pending' | 'refused' | 'absent' {
-  const standing = standingOf(connection, id);
-  if (standing === undefined) return 'absent';
-  const next = transition(standing, { kind: action });
-  if (next === undefined) return 'refused';
-  move(connection, standing, next, action === 'retry' ? { at: now, dueAt: now } : { at: now });
-  trace(connection, standing.key, { at: now, event: action, reply: `by ${actor}` });
-  return next.state === 'leased' && next.wanted !== undefined ? 'pending' : 'done';
 }
 
 export const doneSql = `SELECT id, state FROM deliveries WHERE state >= 6 AND updated_at < ? ORDER BY updated_at LIMIT ?`;

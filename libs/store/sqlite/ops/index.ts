@@ -9,6 +9,7 @@ import * as health from './health.ts';
 import * as loginLimits from './login-limits.ts';
 import * as mailboxes from './mailboxes.ts';
 import * as partitions from './partitions.ts';
+import * as queueAudit from './queue-audit.ts';
 import * as spool from './spool.ts';
 
 /**
@@ -27,6 +28,7 @@ const allWrites = {
   ...loginLimits.writes,
   ...dkimKeys.writes,
   ...groups.writes,
+  ...queueAudit.writes,
 };
 
 const allReads = {
@@ -41,6 +43,7 @@ const allReads = {
   ...loginLimits.reads,
   ...dkimKeys.reads,
   ...groups.reads,
+  ...queueAudit.reads,
 };
 
 export type Writes = typeof allWrites;
