@@ -102,6 +102,22 @@ export function remoteReportCases(options: () => Pick<MailSystemOptions, 'mongo'
     assert.deepEqual(await mail.states(messageId), ['bounced', 'bounced']);
   });
 
+  it('B7: the forms for UTF-8 are used where the message came with SMTPUTF8 and an address needs them', async (t) => {
+    const mail = await openReports(t, options());
+    const [plain, global] = [
+      await mail.send({ smtputf8: true }),
+      await mail.send({ smtputf8: true, to: ['jörg@far.test'] }),
+    ];
+    for (const id of [plain, global]) await mail.attempt(`${id}/0`, refused);
+    await mail.sweep();
+    const [ofPlain] = await mail.reports(plain);
+    const [ofGlobal] = await mail.reports(global);
+    assert.match(ofPlain?.raw ?? '', /^Content-Type: message\/delivery-status\r$/m);
+    assert.match(ofGlobal?.raw ?? '', /^Content-Type: message\/global-delivery-status\r$/m);
+    assert.deepEqual([ofPlain?.smtputf8, ofGlobal?.smtputf8], [false, false], 'they go to an ASCII address');
+    assert.doesNotMatch(ofGlobal?.raw ?? '', /[^\x00-\x7f]/);
+  });
+
   it('B7: neither the null sender, nor NOTIFY=NEVER, nor a postmaster of its own mail is told of anything', async (t) => {
     const mail = await openReports(t, options());
     const never = { recipient: 'bob@far.test', notify: 'NEVER' as const };

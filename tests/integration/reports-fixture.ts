@@ -116,7 +116,9 @@ export async function openReports(
       await this.reporter().round(new AbortController().signal);
     },
     /** All reports that there are on a message, by kind. */
-    async reports(messageId: string): Promise<{ kind: (typeof kinds)[number]; raw: string; recipient: string }[]> {
+    async reports(
+      messageId: string,
+    ): Promise<{ kind: (typeof kinds)[number]; raw: string; recipient: string; smtputf8: boolean }[]> {
       const ids = new Map(
         kinds.flatMap((kind) => [1, 2, 3, 4, 5].map((n) => [reportId(messageId, n, kind), kind] as const)),
       );
@@ -124,7 +126,12 @@ export async function openReports(
       return [...found].map(([id, { body, targets, envelope }]) => {
         if (body.kind !== 'inline' || envelope.reversePath !== '') throw new Error('not a report');
         const raw = Buffer.from(body.bytes).toString();
-        return { kind: ids.get(id) ?? 'failure', raw, recipient: targets[0]?.recipient ?? '' };
+        return {
+          kind: ids.get(id) ?? 'failure',
+          raw,
+          recipient: targets[0]?.recipient ?? '',
+          smtputf8: envelope.smtputf8,
+        };
       });
     },
   };

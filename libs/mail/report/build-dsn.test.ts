@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { decodePart } from '../mime/decode-part.ts';
 import { parseMessage } from '../mime/parse-message.ts';
 import { isSevenBitText } from '../mime/seven-bit.ts';
-import { buildDsn, type DsnRequest, MAX_RETURNED_BYTES } from './build-dsn.ts';
+import { english } from './templates/english.ts';
+import { buildDsn, type DsnRequest, MAX_HEADER_BYTES, MAX_RETURNED_BYTES } from './build-dsn.ts';
 
 const ORIGINAL = Buffer.from(
   'From: alice@example.test\r\nSubject: Lunch\r\nMessage-ID: <lunch@example.test>\r\n\r\nAt noon?\r\n--not-a-boundary\r\n.\r\n',
@@ -119,6 +120,27 @@ for (const [name, change] of Object.entries<Partial<DsnRequest>>({
     assert.match(message.text, /header of your message/);
   });
 }
+
+test('of a large header whole lines are returned, up to the limit', () => {
+  const header = `From: a@x.test\r\n${`X-Filler: ${'y'.repeat(60)}\r\n`.repeat(3000)}`;
+  const { originalBytes } = read(buildDsn({ ...request, ret: 'HDRS', original: Buffer.from(`${header}\r\nbody\r\n`) }));
+  assert.ok(originalBytes.length <= MAX_HEADER_BYTES && originalBytes.length > MAX_HEADER_BYTES - 100);
+  assert.ok(header.startsWith(originalBytes.toString()));
+});
+
+test('the words of a report can be others', () => {
+  const templates = { ...english, failed: () => ({ subject: 'Leider nicht', paragraphs: [['Nein.']] }) };
+  const { message } = read(buildDsn({ ...request, templates }));
+  assert.equal(message.subject, 'Leider nicht');
+  assert.match(message.text, /\r\n\r\nNein\.\r\n\r\nYour message is attached\.\r\n/);
+});
+
+test('a reply that turns the direction of writing around is shown as it reads', () => {
+  const [recipient] = request.recipients;
+  assert.ok(recipient);
+  const hostile = { ...recipient, diagnosticCode: '550 \u202ebob\u2066@x\u2069' };
+  assert.match(read(buildDsn({ ...request, recipients: [hostile] })).message.text, /said: 550 bob@x\r/);
+});
 
 test('a delay says until when it is tried', () => {
   const recipients = [
