@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { isLocalDestination, partitionOf } from '../../libs/delivery/partition.ts';
+import { isLocalDestination, localDestination, partitionOf } from '../../libs/delivery/partition.ts';
 import { newId } from '../../libs/runtime/ids.ts';
 import { delivered, longMs, QueueOwner, type QueueUnderTest, rowOf, stateOf } from './deliveries-owner.ts';
 import { until } from './partitions.ts';
@@ -186,10 +186,10 @@ export function claimCases(under: () => QueueUnderTest): void {
 
   it('promise 5: a takeover between the claim’s look and its commit: never both', async () => {
     const { store, owner } = under();
-    const destination = 'takeover.example';
+    const destination = localDestination('takeover');
     const partitions = [partitionOf(destination)];
     for (let round = 0; round < 25; round++) {
-      const [id = ''] = await enqueue(store.spool, makeMessage({ to: [remote(destination)] }));
+      const [id = ''] = await enqueue(store.spool, makeMessage({ to: [{ destination }] }));
       await store.partitions.release({
         owner: owner.name,
         leases: owner.leases.filter((lease) => partitions.includes(lease.partition)),
@@ -234,21 +234,43 @@ export function claimCases(under: () => QueueUnderTest): void {
     assert.equal(await stateOf(store, ids[0]!), 'leased');
   });
 
-  it('rows of an owner that has lost the partition are ended for the one that holds it', async () => {
+  it('local rows of an owner that has lost the partition are ended for the one that holds it', async () => {
     const { store, owner } = under();
-    const destination = 'orphan.example';
+    const destination = localDestination('orphan');
     const partitions = [partitionOf(destination)];
-    const { ids } = await owner.leased(makeMessage({ to: [remote(destination)] }));
-    const query = { partitions, now: Date.now(), limit: 10 };
-    assert.deepEqual(await store.deliveries.expireLeases(query), [], 'its holder is there');
+    const { ids } = await owner.leased(makeMessage({ to: [{ destination }] }));
+    // Other tests leave leases in the partition.
+    const end = async () => {
+      const ended = await store.deliveries.expireLeases({ partitions, now: Date.now(), limit: 100 });
+      return ended.map((row) => row.id).filter((id) => ids.includes(id));
+    };
+    assert.deepEqual(await end(), [], 'its holder is there');
     const mine = owner.leases.filter((lease) => partitions.includes(lease.partition));
     await store.partitions.release({ owner: owner.name, leases: mine });
     const taker = await QueueOwner.of(store, 'taker', { partitions });
-    assert.deepEqual(
-      (await store.deliveries.expireLeases(query)).map((row) => row.id),
-      ids,
-    );
+    assert.deepEqual(await end(), ids);
     assert.equal((await taker.claim(ids)).length, 1);
+    await store.partitions.release({ owner: 'taker', leases: taker.leases });
+    await takeBack(owner, partitions);
+  });
+
+  it('rows for outside of an owner that has lost the partition keep their lease: their worker may be in the middle of the session', async () => {
+    const { store, owner } = under();
+    const destination = 'orphan.example';
+    const partitions = [partitionOf(destination)];
+    const { ids, claim } = await owner.leased(makeMessage({ to: [remote(destination), remote(destination)] }));
+    const [sent = '', gone = ''] = ids;
+    const mine = owner.leases.filter((lease) => partitions.includes(lease.partition));
+    await store.partitions.release({ owner: owner.name, leases: mine });
+    const taker = await QueueOwner.of(store, 'taker', { partitions });
+    const end = () => store.deliveries.expireLeases({ partitions, now: Date.now(), limit: 10 });
+    assert.deepEqual(await end(), []);
+    assert.deepEqual(await taker.claim(ids), [], 'nobody else sends them');
+    assert.deepEqual(await owner.record(sent, claim, delivered), { answer: 'recorded', state: 'delivered' });
+    assert.deepEqual(await store.deliveries.renew({ claim, ids: [gone], leaseMs: shortMs }), [gone]);
+    const ended = await until(async () => (await end()).map((row) => row.id));
+    assert.deepEqual(ended, [gone], 'past its time it is the taker’s');
+    assert.equal((await taker.claim([gone])).length, 1);
     await store.partitions.release({ owner: 'taker', leases: taker.leases });
     await takeBack(owner, partitions);
   });

@@ -53,8 +53,9 @@ export interface Deliveries {
   record(outcomes: readonly Outcome[]): Promise<readonly OutcomeAnswer[]>;
 
   /**
-   * Ends leases that have run out by the store's clock, and those of owners other than the holder of the partition: the rows become queued
-   * (never attempted) or deferred, `dueAt` unchanged, or what was `wanted`. Returns the rows.
+   * Ends leases that have run out by the store's clock, and of local rows those of owners other than the holder of the partition: the rows become queued
+   * (never attempted) or deferred, `dueAt` unchanged, or what was `wanted`. Rows for outside keep their lease when their owner goes: their worker is
+   * perhaps in the middle of the session, and another would send the same mail again. Returns the rows.
    */
   expireLeases(query: { partitions: readonly number[]; now: number; limit: number }): Promise<readonly DeliveryRow[]>;
 

@@ -165,7 +165,7 @@ export async function expireLeases(
   });
 }
 
-/** Leases that have ended by the server's clock, and those of others than the partition's holder. */
+/** Leases that have ended by the server's clock, and local ones of others than the partition's holder. */
 async function findEnded(
   { partitions, deliveries, newer }: MongoDatabase,
   wanted: readonly number[],
@@ -184,7 +184,11 @@ async function findEnded(
     if (owner !== null) byOwner.set(owner, [...(byOwner.get(owner) ?? []), _id]);
   }
   const orphans = [...byOwner].map(
-    ([owner, of]): Filter<DeliveryDocument> => ({ partition: { $in: of }, 'claim.owner': { $ne: owner } }),
+    ([owner, of]): Filter<DeliveryDocument> => ({
+      partition: { $in: of },
+      'claim.owner': { $ne: owner },
+      kind: { $ne: 'remote' },
+    }),
   );
   return newer.readAround('deliveries', (only) =>
     deliveries

@@ -2,6 +2,7 @@ import type { Claim, DeliveryRow } from '../../../delivery/row.ts';
 import { transition } from '../../../delivery/state.ts';
 import type { PartitionLease } from '../../ports/partitions.ts';
 import type { Connection } from '../engine/connection.ts';
+import { kindCodes } from './delivery-codes.ts';
 import { toRow } from './delivery-columns.ts';
 import { apply, columnsOf, holds, move, standingOf, toStanding } from './delivery-rows.ts';
 import { holdsPartition } from './partitions.ts';
@@ -63,7 +64,7 @@ function renew(
 
 export const endedLeasesSql = `SELECT d.message_id || '/' || (d.id & 4095) AS id, d.partition FROM deliveries AS d INDEXED BY deliveries_leased
   LEFT JOIN partitions AS p ON p.partition = d.partition AND p.owner IS NOT NULL AND p.lease_until > ?1
-  WHERE d.state = 1 AND (d.lease_until <= ?1 OR p.owner <> d.claim_owner)`;
+  WHERE d.state = 1 AND (d.lease_until <= ?1 OR (p.owner <> d.claim_owner AND d.kind <> ${kindCodes.remote}))`;
 
 function expireLeases(
   connection: Connection,
