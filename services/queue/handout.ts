@@ -1,4 +1,5 @@
 import type { Batch, RequestOf } from '../../libs/bus/requests.ts';
+import { isLocalDestination } from '../../libs/delivery/partition.ts';
 import type { DeliveryRow } from '../../libs/delivery/row.ts';
 import type { Clock } from '../../libs/runtime/clock.ts';
 import { newId } from '../../libs/runtime/ids.ts';
@@ -95,11 +96,15 @@ export class Handout {
       const leases = ownership.leasesOf(partitions);
       this.#out.add(token, clock.monotonicMs(), leaseMs);
       const rows = await deliveries.claim({ owner, leases, ids, token, leaseMs, now: clock.nowMs() });
-      if (rows.length === 0) this.#out.ended(token);
+      // An operator has given it a recipient elsewhere since it was read: it must not go with this batch.
+      const moved = rows.filter(({ destination }) => !isLocalDestination(destination));
+      if (moved.length > 0) await this.#giveBack(moved.map(batchRow), token);
+      const here = rows.filter((row) => !moved.includes(row));
+      if (here.length === 0) this.#out.ended(token);
       if (rows.length < picked.length) loader().mark(partitions);
-      metrics.handedOut.inc({ kind: 'local' }, rows.length);
-      if (rows.length > 0) metrics.batchRows.observe({ kind: 'local' }, rows.length);
-      return inOrderOf(picked, rows).map(batchRow);
+      metrics.handedOut.inc({ kind: 'local' }, here.length);
+      if (here.length > 0) metrics.batchRows.observe({ kind: 'local' }, here.length);
+      return inOrderOf(picked, here).map(batchRow);
     } catch (error) {
       // Whether they are leased now is not known here: the store says so at the next load, or when that lease has ended.
       loader().mark(partitions);
@@ -112,13 +117,17 @@ export class Handout {
 
   /** Who asked has gone while the claim was made: its rows needn't wait for the end of their lease. */
   async #handBack(rows: Batch['rows'], token: string): Promise<void> {
+    await this.#giveBack(rows, token);
+    this.#out.ended(token);
+  }
+
+  async #giveBack(rows: Batch['rows'], token: string): Promise<void> {
     const { deliveries, owner, clock, loader } = this.#options;
     const at = clock.nowMs();
     const returned = rows.map(({ id, epoch }) => {
       return { id, claim: { owner, epoch, token }, at, result: { kind: 'returned' } } as const;
     });
     await deliveries.record(returned);
-    this.#out.ended(token);
     loader().mark(new Set(rows.map(({ partition }) => partition)));
   }
 

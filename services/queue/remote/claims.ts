@@ -30,7 +30,12 @@ export class RemoteClaims {
       const leases = ownership.leasesOf(partitions);
       const claimed = await deliveries.claim({ owner, leases, ids, token, leaseMs, now: clock.nowMs() });
       if (claimed.length < ids.length) loader().mark(partitions);
+      const destinations = new Map(rows.map(({ id, destination }) => [id, destination]));
+      // An operator has given it another recipient since it was read: it must not go with this batch.
+      const moved = claimed.filter(({ id, destination }) => destinations.get(id) !== destination);
+      if (moved.length > 0) await this.handBack(moved);
       const byId = new Map(claimed.map((row) => [row.id, row]));
+      for (const { id } of moved) byId.delete(id);
       return ids.flatMap((id) => byId.get(id) ?? []);
     } catch (error) {
       // Whether they are leased now is not known here: the store says so at the next read, or when that lease has ended.

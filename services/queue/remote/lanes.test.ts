@@ -101,3 +101,14 @@ test('whatever comes and goes, the caps hold and nothing is taken twice', () => 
     }),
   );
 });
+
+test('a row that an operator has sent elsewhere since it was read leaves its lane', () => {
+  const lanes = open({ total: 100, perLane: 10 });
+  lanes.merge([row('a', 1), row('a', 2)]);
+  lanes.merge([row('a', 1, { destination: 'b', partition: partitionOf('b') })]);
+  assert.equal(lanes.get('a')?.rows.length, 1);
+  assert.equal(lanes.get('b')?.rows[0]?.id, 'a1/0');
+  lanes.merge([row('a', 2, { destination: 'b', partition: partitionOf('b') })]);
+  assert.equal(lanes.get('a'), undefined);
+  assert.deepEqual([lanes.size, lanes.upcoming(9).length], [2, 1]);
+});

@@ -38,7 +38,8 @@ export interface LanesOptions {
 export class Lanes {
   readonly #options: LanesOptions;
   readonly #lanes = new Map<string, Lane>();
-  readonly #ids = new Set<string>();
+  /** The lane of each row. */
+  readonly #ids = new Map<string, string>();
   readonly #turns = new TurnOrder<Lane>();
 
   constructor(options: LanesOptions) {
@@ -103,7 +104,12 @@ export class Lanes {
     const leftOut = new Set<number>();
     const grown = new Set<Lane>();
     for (const row of rows) {
-      if (this.#ids.has(row.id) || this.#options.isOpen?.(this.#options.keyOf(row)) === false) continue;
+      const key = this.#options.keyOf(row);
+      const known = this.#ids.get(row.id);
+      // An operator has sent it elsewhere since it was read.
+      const left = known === undefined || known === key ? undefined : this.#forget(row.id, known);
+      if (left !== undefined) grown.add(left);
+      if (known === key || this.#options.isOpen?.(key) === false) continue;
       const lane = this.#laneOf(row);
       if (lane.rows.length >= this.laneCap) {
         lane.more = true;
@@ -116,7 +122,7 @@ export class Lanes {
       }
       const { id, messageId, destination, partition, priority, rank, attempts } = row;
       lane.rows.push({ id, messageId, destination, partition, priority, rank, attempts });
-      this.#ids.add(id);
+      this.#ids.set(id, lane.key);
       grown.add(lane);
     }
     const seen = this.#markCut(cut);
@@ -183,6 +189,13 @@ export class Lanes {
   dropPartitions(partitions: Iterable<number>): void {
     const dropped = new Set(partitions);
     for (const lane of this.#lanes.values()) if (dropped.has(lane.partition)) this.drop(lane);
+  }
+
+  #forget(id: string, key: string): Lane | undefined {
+    this.#ids.delete(id);
+    const lane = this.#lanes.get(key);
+    if (lane !== undefined) lane.rows = lane.rows.filter((row) => row.id !== id);
+    return lane;
   }
 
   /** Their lanes are read again when they run low. Returns the destinations that have rows here. */
