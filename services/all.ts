@@ -1,5 +1,6 @@
 import type { ListenAddress } from '../libs/config/forms.ts';
 import type { Config } from '../libs/config/load.ts';
+import { openDns } from '../libs/dns/open.ts';
 import { startHttpServer } from '../libs/http/server.ts';
 import { ParsePool } from '../libs/mail/parse-pool/parse-pool.ts';
 import type { Logger } from '../libs/ops/logger.ts';
@@ -105,7 +106,9 @@ async function compose(request: OpenRequest): Promise<{ services: Services; tls:
   if (tls !== undefined) opened.push(() => tls.close());
   const parsePool = new ParsePool();
   opened.push(() => parsePool.close());
-  return { services: await createServices({ ...request, backends, tls, parsePool }), tls };
+  const dns = await openDns(request);
+  opened.push(async () => dns.close());
+  return { services: await createServices({ ...request, backends, tls, parsePool, dns }), tls };
 }
 
 async function backendsFor(config: Config): Promise<OpenBackends> {

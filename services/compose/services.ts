@@ -1,4 +1,5 @@
 import { createVerifier } from '../../libs/directory/verifier.ts';
+import type { Resolver } from '../../libs/dns/resolver.ts';
 import { createAuthenticate } from '../../libs/http/authenticate.ts';
 import { createHttpBytes } from '../../libs/http/http-bytes.ts';
 import type { ParsePool } from '../../libs/mail/parse-pool/parse-pool.ts';
@@ -15,6 +16,8 @@ export interface Parts extends Omit<OpenRequest, 'opened' | 'waitsFor'> {
   tls: TlsMaterial | undefined;
   /** For mailbox. */
   parsePool: ParsePool;
+  /** For auth and queue. */
+  dns: Resolver;
 }
 
 export interface Services {

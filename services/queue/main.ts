@@ -4,6 +4,7 @@ import { PartitionWakes } from '../../libs/accept/partition-wakes.ts';
 import type { Blobs } from '../../libs/blobs/port.ts';
 import type { Bus, Subscription } from '../../libs/bus/port.ts';
 import type { Config } from '../../libs/config/load.ts';
+import type { Dns } from '../../libs/dns/port.ts';
 import { scheduleFor } from '../../libs/delivery/schedules.ts';
 import { type Authenticate, mountRoutes } from '../../libs/http/mount-routes.ts';
 import type { Logger } from '../../libs/ops/logger.ts';
@@ -56,6 +57,8 @@ export interface QueueDeps {
   blobs: Blobs;
   directory: Directory;
   groups: Groups;
+  /** Of the process. Default: one of the queue's own. */
+  dns?: Dns;
   /** Default: libs/routing's `route` over this process's DNS. */
   findRoute?: FindRoute;
   authenticate: Authenticate;

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { Config } from '../../../libs/config/load.ts';
 import { openDns } from '../../../libs/dns/open.ts';
+import type { Dns } from '../../../libs/dns/port.ts';
 import { type RoutingConfig, routingConfig } from '../../../libs/routing/config.ts';
 import { createPolicyFetch } from '../../../libs/routing/mta-sts/fetch.ts';
 import { createMtaStsPolicies } from '../../../libs/routing/mta-sts/policies.ts';
@@ -15,6 +16,8 @@ export interface OpenFindRouteOptions {
   config: FindRouteConfig;
   clock: Clock;
   metrics: Registry;
+  /** Of the process, who closes it; default: one of its own. */
+  dns?: Dns;
   /** What tests set. */
   routing?: Partial<RoutingConfig>;
 }
@@ -23,11 +26,17 @@ export interface OpenFindRouteOptions {
 export async function openFindRoute(options: OpenFindRouteOptions): Promise<{ find: FindRoute; close: () => void }> {
   const { config: given, clock, metrics } = options;
   const config = { ...routingConfig(given), ...options.routing };
-  const dns = await openDns({ config: given, clock, metrics });
+  const { dns, close } = await dnsOf(options);
   const fetch = createPolicyFetch({ dns, allowPrivateDestinations: given.allowPrivateDestinations });
   const mtaSts = createMtaStsPolicies({ dns, fetch, store: memoryMtaStsStore({ metrics }), clock, metrics });
   return {
     find: ({ destination, sender }, signal) => route(destination, { config, dns, mtaSts, sender, signal }),
-    close: () => dns.close(),
+    close,
   };
+}
+
+async function dnsOf({ dns, config, clock, metrics }: OpenFindRouteOptions): Promise<{ dns: Dns; close: () => void }> {
+  if (dns !== undefined) return { dns, close: () => {} };
+  const own = await openDns({ config, clock, metrics });
+  return { dns: own, close: () => own.close() };
 }
