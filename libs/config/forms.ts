@@ -6,7 +6,7 @@ import { minPasswordLength, newPassword } from '../directory/password-policy.ts'
 import { parseRoutes, routesForm } from './route-form.ts';
 import { dayMs, durationMs, hostAndPort, inRange, type ListenAddress, list } from './read-values.ts';
 
-export type { Route, RouteTls } from './route-form.ts';
+export type { Route } from './route-form.ts';
 export { durationMs, type ListenAddress } from './read-values.ts';
 
 /** The forms that values of the environment have: each reads text, and says in words what it expects. */

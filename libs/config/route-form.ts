@@ -21,7 +21,7 @@ export interface Route {
 }
 
 /** Plain text, STARTTLS where it is offered, TLS with any certificate, TLS with a valid certificate for the host's name. */
-export type RouteTls = (typeof routeTls)[number];
+type RouteTls = (typeof routeTls)[number];
 
 const routeTls = ['never', 'opportunistic', 'required', 'verified'] as const;
 const routeSchemes = ['smtp', 'smtps', 'lmtp'] as const;
