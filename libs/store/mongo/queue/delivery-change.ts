@@ -25,7 +25,9 @@ export interface Change {
 export function moved(before: Delivery, reached: Reached, told: Change): Delivery {
   const { applied: _, ...next } = reached;
   const { delivery, change } =
-    before.wish === undefined || next.state === 'leased' ? { delivery: before, change: told } : grant(before, reached, told);
+    before.wish === undefined || next.state === 'leased'
+      ? { delivery: before, change: told }
+      : grant(before, reached, told);
   const dueAt = change.dueAt ?? delivery.dueAt;
   const after: Delivery = { ...delivery, dueAt, updatedAt: change.at };
   for (const field of followed) delete after[field];

@@ -66,7 +66,7 @@ export async function finishNotice(
   const ids = await idsOf(database, messageId);
   if (ids.length === 0) return;
   await changeDeliveries(database, ids, (found, changes) => {
-    for (const { owes, owed, ...row } of found.values()) {
+    for (const { owes, owed: _, ...row } of found.values()) {
       if (owes !== kind || row.notice !== notice) continue;
       const isFailing = row.state === 'failed' || row.state === 'reporting';
       changes.put({ ...row, ...(isFailing && { owed: 1 }) }, { at: now, event: `${kind} reported`, reply });
