@@ -18,7 +18,7 @@ export function createOutput(json: boolean, print: (line: string) => void): Outp
   };
 }
 
-function table(rows: readonly Readonly<Record<string, unknown>>[], columns: readonly string[]): string[] {
+export function table(rows: readonly Readonly<Record<string, unknown>>[], columns: readonly string[]): string[] {
   const cells = rows.map((row) => columns.map((column) => printable(row[column])));
   const widths = columns.map((column, i) => Math.max(column.length, ...cells.map((row) => row[i]?.length ?? 0)));
   const line = (values: readonly string[]): string =>
@@ -35,7 +35,7 @@ function fields(record: Readonly<Record<string, unknown>>): string[] {
 }
 
 /** One line, without anything that a terminal would obey: much of it comes from senders of mail. */
-function printable(value: unknown): string {
+export function printable(value: unknown): string {
   if (value === null || value === undefined) return '-';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');

@@ -1,8 +1,10 @@
 import { type Command, type CommandContext, word } from '../command.ts';
 import { limitOf } from './message.ts';
+import { queueActionCommands } from './queue-actions.ts';
+import { filterOf, filterOptions, filterUsage } from './queue-filter.ts';
+import { queueTopCommand } from './queue-top.ts';
 
 const path = '/api/v1/queue';
-const filters = ['state', 'destination', 'sender', 'recipient', 'domain', 'error', 'older-than'] as const;
 
 export const queueCommands: readonly Command[] = [
   {
@@ -11,24 +13,19 @@ export const queueCommands: readonly Command[] = [
     summary: 'deliveries by state',
     async run({ api, output }) {
       const counts = await api().call('GET', `${path}/counts`);
-      output.record(
-        output.json
-          ? counts
-          : { asOf: counts['asOf'], destinations: counts['destinations'], ...entriesOf(counts['byState']) },
-      );
+      const { byState, ...others } = counts;
+      output.record(output.json ? counts : { ...others, ...fieldsOf(byState) });
     },
   },
+  queueTopCommand,
   {
     name: 'queue list',
-    usage:
-      '[--state S] [--destination D] [--sender A] [--recipient A] [--domain D] [--error TEXT] [--older-than 1h] [--limit N]',
-    summary: 'deliveries, newest first',
-    options: {
-      ...Object.fromEntries(filters.map((name) => [name, { type: 'string' as const }])),
-      limit: { type: 'string' },
-    },
+    usage: `${filterUsage} [--limit N]`,
+    summary: 'deliveries, newest first; finished ones too, for some days',
+    options: { ...filterOptions, limit: { type: 'string' } },
     async run(context) {
-      const items = await context.api().list(`${path}/deliveries?${filterOf(context)}`, limitOf(context));
+      const query = new URLSearchParams(filterOf(context)).toString();
+      const items = await context.api().list(`${path}/deliveries?${query}`, limitOf(context));
       context.output.rows(items, ['id', 'state', 'sender', 'recipient', 'attempts', 'dueAt', 'lastReply']);
     },
   },
@@ -37,46 +34,49 @@ export const queueCommands: readonly Command[] = [
     usage: 'ID',
     summary: 'one delivery with its whole trace',
     async run(context) {
-      const { trace, ...delivery } = await context.api().call('GET', deliveryPath(context));
-      if (context.output.json) {
-        context.output.record({ ...delivery, trace });
-        return;
-      }
-      context.output.record(delivery);
-      context.output.say('');
-      context.output.rows(Array.isArray(trace) ? trace : [], ['at', 'event', 'host', 'reply']);
+      const id = encodeURIComponent(word(context, 0, 'ID'));
+      const shown = await context.api().call('GET', `${path}/deliveries/${id}`);
+      if (context.output.json) context.output.record(shown);
+      else show(context, shown);
     },
   },
-  ...[
-    { verb: 'hold', summary: 'no attempts until it is released' },
-    { verb: 'release', summary: 'let a held delivery go on' },
-    { verb: 'retry', summary: 'the next attempt now' },
-    { verb: 'cancel', summary: 'end it without a report to the sender' },
-  ].map(
-    ({ verb, summary }): Command => ({
-      name: `queue ${verb}`,
-      usage: 'ID',
-      summary,
-      async run(context) {
-        await context.api().call('POST', `${deliveryPath(context)}/${verb}`);
-        context.output.say(`${verb}: ${word(context, 0, 'ID')}`);
-      },
-    }),
-  ),
+  ...queueActionCommands,
+  {
+    name: 'queue audit',
+    usage: '[--limit N]',
+    summary: 'what operators did with deliveries, newest first',
+    options: { limit: { type: 'string' } },
+    async run(context) {
+      const items = await context.api().list(`${path}/audit?`, limitOf(context));
+      const columns = ['at', 'actor', 'action', 'details', 'deliveryId', 'filter', 'matched', 'changed'];
+      context.output.rows(items, columns);
+    },
+  },
 ];
 
-const deliveryPath = (context: CommandContext): string =>
-  `${path}/deliveries/${encodeURIComponent(word(context, 0, 'ID'))}`;
-
-function filterOf(context: CommandContext): string {
-  const query = new URLSearchParams();
-  for (const name of filters) {
-    const value = context.option(name);
-    if (value !== undefined) query.set(name === 'older-than' ? 'olderThan' : name, value);
-  }
-  return query.toString();
+function show({ output }: CommandContext, { trace, route, ...delivery }: Record<string, unknown>): void {
+  const { group, via, hosts, problem } = fieldsOf(route);
+  const way = listOf(hosts).map((host) => `${String(host['host'])} (${String(host['tls'])})`);
+  output.record({
+    ...delivery,
+    ...(typeof group === 'string' && { group }),
+    ...(typeof via === 'string' && { via }),
+    ...(way.length > 0 && { route: way.join(', ') }),
+    ...(typeof problem === 'string' && { route: problem }),
+  });
+  output.say('');
+  const rows = listOf(trace).map((entry) => ({ ...entry, with: withWhom(entry) }));
+  output.rows(rows, ['at', 'event', 'with', 'reply']);
 }
 
-function entriesOf(value: unknown): Record<string, unknown> {
+function withWhom({ host, address, tls }: Record<string, unknown>): string | null {
+  const parts = [host, typeof address === 'string' ? `[${address}]` : undefined, tls];
+  const known = parts.filter((part) => typeof part === 'string');
+  return known.length === 0 ? null : known.join(' ');
+}
+
+const listOf = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.map(fieldsOf) : []);
+
+function fieldsOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? { ...value } : {};
 }

@@ -37,6 +37,7 @@ export const deliverySchema = z
     dueAt: time,
     expiresAt: time,
     lastReply: z.string().nullable(),
+    updatedAt: time,
   })
   .meta({ id: 'Delivery' });
 
@@ -73,7 +74,6 @@ export const tracedDeliverySchema = deliverySchema
   .extend({
     sizeBytes: z.int(),
     acceptedAt: time,
-    updatedAt: time,
     wanted: z
       .string()
       .nullable()
@@ -90,6 +90,7 @@ export const countsSchema = z
     asOf: time,
     byState: z.record(state, z.int()),
     destinations: z.int(),
+    oldestDueAt: time.nullable().meta({ description: 'of all that wait; past: it is due' }),
   })
   .meta({ id: 'QueueCounts' });
 
@@ -106,6 +107,7 @@ export function showDelivery(row: DeliveryRow): z.output<typeof deliverySchema> 
     dueAt: iso(row.dueAt),
     expiresAt: iso(row.expiresAt),
     lastReply: row.lastReply ?? null,
+    updatedAt: iso(row.updatedAt),
   };
 }
 
@@ -117,7 +119,6 @@ export function showTraced(
     ...showDelivery(row),
     sizeBytes: row.sizeBytes,
     acceptedAt: iso(row.acceptedAt),
-    updatedAt: iso(row.updatedAt),
     wanted: row.wanted ?? null,
     route,
     trace: trace.map((entry) => ({
@@ -135,8 +136,10 @@ export function showCounts(counts: {
   asOf: number;
   byState: Readonly<Record<DeliveryState, number>>;
   destinations: number;
+  oldestDueAt?: number;
 }): z.output<typeof countsSchema> {
-  return { asOf: iso(counts.asOf), byState: counts.byState, destinations: counts.destinations };
+  const { asOf, byState, destinations, oldestDueAt } = counts;
+  return { asOf: iso(asOf), byState, destinations, oldestDueAt: oldestDueAt === undefined ? null : iso(oldestDueAt) };
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
