@@ -8,8 +8,8 @@ export function frameLines(
   { columns, rows, trouble }: { columns: number; rows: number; trouble?: string },
 ): string[] {
   const head = [
-    `waypost queue  ${now.asOf}  ${now.destinationCount} destinations${oldest(now)}${trouble === undefined ? '' : `  ! ${printable(trouble)}`}`,
-    '',
+    `waypost queue  ${now.asOf}  ${now.destinationCount} destinations${oldest(now)}`,
+    trouble === undefined ? '' : `! ${printable(trouble)}`,
     ...states(now, before),
     '',
   ];

@@ -7,8 +7,10 @@ export interface Screen {
   close(): void;
 }
 
+type Out = Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'rows'> & { write(text: string): boolean };
+
 /** A terminal is drawn anew on its second screen; a pipe or a file gets one frame after the other, with `json` a line each. */
-export function openScreen(out: NodeJS.WriteStream, json: boolean): Screen {
+export function openScreen(out: Out, json: boolean): Screen {
   if (json || !out.isTTY) {
     return {
       show(now, before, trouble) {
