@@ -4,6 +4,7 @@ import { problem } from '../../../libs/http/problem.ts';
 import { defineRoute, type Route } from '../../../libs/http/route.ts';
 import { newId } from '../../../libs/runtime/ids.ts';
 import type { DeliveryFilter } from '../../../libs/store/ports/deliveries.ts';
+import { endRests } from './end-rests.ts';
 import type { QueueHttpDeps } from './routes.ts';
 import { deliveryFilter, filterFields } from './filter.ts';
 import { tellSteered } from './tell-steered.ts';
@@ -144,6 +145,7 @@ async function run(deps: QueueHttpDeps, work: Work, signal: AbortSignal): Promis
         const changed = steered.filter(({ answer }) => answer === 'done' || answer === 'pending');
         done.changed += changed.length;
         const now = changed.flatMap(({ answer, row }) => (answer === 'done' && row !== undefined ? [row] : []));
+        if (steer.action === 'retry') await endRests(deps, now);
         tellSteered(deps, steer.action, now, work.actor);
       }
       done.matched += rows.length;

@@ -3,6 +3,7 @@ import { newId } from '../../../libs/runtime/ids.ts';
 import { problem } from '../../../libs/http/problem.ts';
 import { defineRoute, type Route } from '../../../libs/http/route.ts';
 import type { SteerAction } from '../../../libs/delivery/wish.ts';
+import { endRests } from './end-rests.ts';
 import type { QueueHttpDeps } from './routes.ts';
 import { deliveryParams, deliverySchema, showDelivery, storedId } from './schemas.ts';
 import { tellSteered } from './tell-steered.ts';
@@ -84,6 +85,7 @@ async function steer(deps: QueueHttpDeps, shownId: string, actor: string, wanted
   const found = await deliveries.get(id);
   if (answer === 'absent' || found === undefined) throw problem('notFound');
   if (answer === 'refused') throw problem('conflict', refusal(found.row, action));
+  if (answer === 'done' && action === 'retry') await endRests(deps, [found.row]);
   if (answer === 'done') tellSteered(deps, action, [found.row], actor);
   return { status: answer === 'pending' ? 202 : 200, body: showDelivery(found.row) };
 }
