@@ -98,6 +98,8 @@ async function start(
     pids: () => all.map(({ pid }) => pid),
     metrics: async () => (await Promise.all(all.map(metricsOf))).join('\n'),
     output: () => all.map((copy) => copy.stdout() + copy.stderr()).join(''),
+    kill: async () => void (await Promise.all(all.map((copy) => copy.kill()))),
+    restart: async () => void (await Promise.all(all.map((copy) => copy.start()))),
     dispose,
     services: copies,
     mongo: set.mongo,

@@ -11,6 +11,10 @@ export interface System {
   metrics(): Promise<string>;
   /** What all processes have printed. */
   output(): string;
+  /** SIGKILL of every process; they are gone when it resolves. The backends of a cluster stay. */
+  kill(): Promise<void>;
+  /** Starts them again on the same ports and data. */
+  restart(): Promise<void>;
   /** Ends everything and removes the data. */
   dispose(): Promise<void>;
 }

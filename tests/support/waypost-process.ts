@@ -11,12 +11,8 @@ export interface WaypostProcess extends System {
   /** What it has printed so far. */
   stdout(): string;
   stderr(): string;
-  /** SIGKILL, and gone when it resolves. */
-  kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
   terminate(): Promise<number | null>;
-  /** Starts again on the same ports and data. */
-  restart(): Promise<void>;
 }
 
 export const adminPassword = 'correct horse battery staple';

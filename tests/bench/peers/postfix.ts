@@ -14,10 +14,10 @@ export interface Postfix {
 
 export const postfixInstalled = (): boolean => existsSync('/usr/sbin/postfix');
 
-/** `deliverTo` undefined: everything accepted goes to the hold queue; else to that LMTP server (`inet:host:port`). */
-export async function startPostfix(deliverTo: string | undefined): Promise<Postfix> {
+/** `deliverTo` undefined: everything accepted goes to the hold queue; else to that LMTP server (`inet:host:port`). Listens on a free port, or the one given. */
+export async function startPostfix(deliverTo: string | undefined, givenPort?: number): Promise<Postfix> {
   const directory = mkdtempSync(join(tmpdir(), 'waypost-postfix-'));
-  const [port = 0] = await freePorts(1);
+  const port = givenPort ?? (await freePorts(1))[0] ?? 0;
   for (const name of ['etc', 'queue', 'data']) mkdirSync(join(directory, name));
   execFileSync('chmod', ['755', directory]);
   chownSync(join(directory, 'data'), idOf('postfix'), 0);

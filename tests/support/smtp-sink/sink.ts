@@ -8,7 +8,7 @@ export { drop, type SinkScript, silence } from './script.ts';
 
 /** A scripted SMTP or LMTP server on loopback. It counts and keeps what it sees. */
 export interface Sink {
-  readonly host: '127.0.0.1';
+  readonly host: string;
   readonly port: number;
   /** Set it anew or change it: each next command goes by it. */
   script: SinkScript;
@@ -26,8 +26,8 @@ export interface Sink {
   close(): Promise<void>;
 }
 
-/** Listens on a free port of 127.0.0.1, or the one given. */
-export async function startSink(script: SinkScript = {}, port = 0): Promise<Sink> {
+/** Listens on a free port of 127.0.0.1, or where it is told to. */
+export async function startSink(script: SinkScript = {}, port = 0, host = '127.0.0.1'): Promise<Sink> {
   const messages: SinkMessage[] = [];
   const connections: SinkConnection[] = [];
   const open = new Set<Socket>();
@@ -52,12 +52,12 @@ export async function startSink(script: SinkScript = {}, port = 0): Promise<Sink
     connections.push(dialogue.connection);
     dialogue.begin();
   });
-  server.listen({ port, host: '127.0.0.1', backlog: 4096 });
+  server.listen({ port, host, backlog: 4096 });
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   const sink: Sink = {
-    host: '127.0.0.1',
+    host,
     port: address.port,
     script,
     messages,
