@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { newId } from '../../libs/runtime/ids.ts';
 import type { DeliveryFilter } from '../../libs/store/ports/deliveries.ts';
 import { delivered, permanent, type QueueUnderTest, temporary } from './deliveries-owner.ts';
 import { until } from './partitions.ts';
@@ -97,6 +98,12 @@ export function queueCases(under: () => QueueUnderTest): void {
       [{ error: 'mailbox is weird', state: 'queued' }, []],
       [{ sender: 'anna@sender.example', acceptedBefore: at + 1 }, [y, bob, x]],
       [{ sender: 'anna@sender.example', acceptedBefore: at }, []],
+      [{ sender: 'anna@sender.example', acceptedAfter: at + 1 }, [newest]],
+      [{ sender: 'anna@sender.example', acceptedAfter: at, acceptedBefore: at + 1 }, [y, bob, x]],
+      [{ messageId: message.messageId }, [y, bob, x]],
+      [{ messageId: message.messageId, state: 'failed' }, [y]],
+      [{ messageId: message.messageId, domain: 'found.example', acceptedBefore: at + 1 }, [y, x]],
+      [{ messageId: newId() }, []],
       [{ sender: 'anna@sender.example', state: 'queued', domain: 'found.example' }, [x]],
       [{ sender: 'nobody@sender.example' }, []],
     ];

@@ -26,9 +26,12 @@ function list(
   const last = connection.get<{ id: number | null }>('SELECT max(id) AS id FROM deliveries')?.id ?? 0;
   const first = connection.get<{ id: number | null }>('SELECT min(id) AS id FROM deliveries')?.id ?? 0;
   const oldest = bucketOf(Math.max(first, from));
-  for (let bucket = bucketOf(Math.min(below - 1, last)); bucket >= oldest && rows.length < limit; bucket--) {
-    const found = connection.all<RowColumns>(sql, bucket, ...params, ...bounds, limit - rows.length);
-    rows.push(...found);
+  // One bucket, then two, then four: who has much mail is found in the first ones, and who has little is looked for in few steps.
+  let newest = bucketOf(Math.min(below - 1, last));
+  for (let many = 1; newest >= oldest && rows.length < limit; many = Math.min(2 * many, bucketsPerStep)) {
+    const until = Math.max(oldest, newest - many + 1);
+    rows.push(...connection.all<RowColumns>(sql, newest, until, ...params, ...bounds, limit - rows.length));
+    newest = until - 1;
   }
   for (const fresh of freshQueries(filter))
     rows.push(...connection.all<RowColumns>(fresh.sql, ...fresh.params, ...bounds, limit));
@@ -85,7 +88,7 @@ const isBounded = ({ messageId, acceptedAfter }: DeliveryFilter): boolean =>
 
 const keysWithin = (filter: DeliveryFilter): string => (isBounded(filter) ? 'id >= ? AND id < ?' : 'id < ?');
 
-/** Parameters: the bucket when `bucketed`, then `params`, then the bounds of keys (see `isBounded`), then the limit. */
+/** Parameters: the newest and the oldest bucket when `bucketed`, then `params`, then the bounds of keys (see `isBounded`), then the limit. */
 export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlValue[]; bucketed: boolean } {
   const conditions: string[] = [];
   const params: SqlValue[] = [];
@@ -95,7 +98,8 @@ export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlVal
     const value = filter[column];
     if (value === undefined) continue;
     // The first of them finds the rows; SQLite must not be tempted by the index of another.
-    conditions.push(bucketed ? `+${column} = ?` : `(id >> ${bucketShift}) = ? AND ${column} = ? AND ${triedRows}`);
+    conditions.push(bucketed ? `+${column} = ?` : `(id >> ${bucketShift}) = bucket AND ${column} = ? AND ${triedRows}`);
+    if (!bucketed) from = `buckets CROSS JOIN deliveries INDEXED BY deliveries_${column}`;
     params.push(value);
     bucketed = true;
   }
@@ -114,12 +118,17 @@ export function listQuery(filter: DeliveryFilter): { sql: string; params: SqlVal
     keysWithin(filter),
   );
   params.push(...others.params);
-  const sql = `SELECT ${rowColumns} FROM ${from} WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
-  return { sql, params, bucketed };
+  const select = `SELECT ${rowColumns} FROM ${from} WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
+  return { sql: bucketed ? `${bucketsSql} ${select}` : select, params, bucketed };
 }
 
 /** The condition of the partial indexes of addresses, in their words. */
 const triedRows = '(attempts > 0 OR state > 1)';
+
+const bucketsSql = `WITH RECURSIVE buckets (bucket) AS
+  (SELECT ? UNION ALL SELECT bucket - 1 FROM buckets WHERE bucket > ?)`;
+/** Steps of one query: half a million rows at most. */
+const bucketsPerStep = 2_048;
 
 const bucketOf = (key: number): number => Math.floor(key / 2 ** bucketShift);
 

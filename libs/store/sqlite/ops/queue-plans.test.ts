@@ -97,7 +97,12 @@ describe('query plans of the queue', () => {
   ];
   for (const [filter, index] of filters) {
     it(`the list by ${JSON.stringify(filter)}`, () =>
-      assert.match(plan(listQuery(filter).sql).split('\n')[0] ?? '', index));
+      assert.ok(
+        plan(listQuery(filter).sql)
+          .split('\n')
+          .some((line) => index.test(line)),
+        plan(listQuery(filter).sql),
+      ));
   }
 
   it('the list by address, before the end of first attempts: queued rows newest first, leased rows all', () => {
