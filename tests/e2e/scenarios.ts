@@ -2,7 +2,7 @@
  * What a client can see must be the same in both modes: these files run by themselves against one process, and once more against the five services over MongoDB and
  * NATS (cluster-scenarios-*.test.ts), a share each so that none takes long.
  */
-export const scenarios: readonly (readonly string[])[] = [
+const scenarios: readonly (readonly string[])[] = [
   ['accounts', 'api-document', 'bad-input-http', 'behaviours-clients', 'behaviours-failure'],
   [
     'behaviours-mail',
@@ -14,6 +14,7 @@ export const scenarios: readonly (readonly string[])[] = [
     'messages',
     'sending',
   ],
+  ['outgoing', 'outgoing-trouble'],
 ];
 
 /** Registers the tests of a share's files for the cluster. */

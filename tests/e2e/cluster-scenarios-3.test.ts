@@ -1,0 +1,3 @@
+import { runInCluster } from './scenarios.ts';
+
+await runInCluster(2);
