@@ -47,7 +47,7 @@ describe('mail to other servers that don’t take it', () => {
   });
   after(async () => {
     await system?.dispose();
-    await Promise.all([...sinks, dns].map((part) => part?.close()));
+    await Promise.all([...sinks, dns].map(async (part) => part?.close()));
   });
 
   const send = (recipient: string, subject: string) =>

@@ -42,7 +42,7 @@ describe('mail to other servers', () => {
   });
   after(async () => {
     await system?.dispose();
-    await Promise.all([far, stalled, onPort25, dns].map((part) => part?.close()));
+    await Promise.all([far, stalled, onPort25, dns].map(async (part) => part?.close()));
   });
 
   const toFar = (recipient: string) =>
