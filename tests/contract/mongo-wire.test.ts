@@ -163,6 +163,7 @@ async function useAll(store: MongoStore): Promise<void> {
   const ids = await enqueue(spool, message);
   await deliveries.due({ partitions: allPartitions, now, perDestination: 10, limit: 100 });
   await deliveries.nextDueAt({ partitions: allPartitions, now });
+  await deliveries.destinationCounts([message.targets[0]!.destination]);
   const claims = await owner.claim(ids.slice(0, 4));
   const claim = claims[0]!.claim!;
   await deliveries.renew({ claim, ids: ids.slice(0, 5), leaseMs: 600_000 });

@@ -154,13 +154,7 @@ describe('what the system says about itself', () => {
         await answer.body?.cancel();
         assert.equal(answer.status, 405, `${method} ${path}`);
         const allowed = (answer.headers.get('allow') ?? '').split(', ').filter((name) => name !== 'HEAD');
-        assert.deepEqual(
-          allowed.toSorted(),
-          Object.keys(methods)
-            .map((name) => name.toUpperCase())
-            .toSorted(),
-          path,
-        );
+        assert.deepEqual(allowed.toSorted(), methodsAt(document.paths, path), path);
       }
     }
   });
@@ -229,6 +223,14 @@ describe('what the system says about itself', () => {
     assert.equal((await fetch(`${waypost.api}/metrics`)).status, 404);
   });
 });
+
+/** Of the path, and of those with a parameter where it has a word. */
+function methodsAt(paths: Readonly<Record<string, object>>, path: string): string[] {
+  const at = Object.entries(paths).filter(([other]) =>
+    new RegExp(`^${other.replace(/\{\w+\}/g, '[^/]+')}$`).test(path.replace(/\{\w+\}/g, 'x')),
+  );
+  return [...new Set(at.flatMap(([, methods]) => Object.keys(methods).map((name) => name.toUpperCase())))].toSorted();
+}
 
 /** Of a schema and of those that it is made of. */
 function propertiesOf(document: object, schema: unknown): Set<string> {

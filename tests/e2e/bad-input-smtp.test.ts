@@ -105,13 +105,18 @@ const cases: Case[] = [
   // parameters
   { name: 'an unknown MAIL parameter', send: 'MAIL FROM:<a@far.test> FOO=bar\r\n', expect: [/^555 5\.5\.4 /] },
   {
-    name: 'a DSN parameter that was not announced',
-    send: 'MAIL FROM:<a@far.test> RET=FULL\r\n',
-    expect: [/^555 5\.5\.4 /],
+    name: 'a DSN parameter with another word',
+    send: 'MAIL FROM:<a@far.test> RET=ALL\r\n',
+    expect: [/^501 5\.5\.4 /],
   },
   {
-    name: 'a RCPT parameter',
-    send: `${mail}RCPT TO:<alice@example.test> NOTIFY=NEVER\r\n`,
+    name: 'NOTIFY that contradicts itself',
+    send: `${mail}RCPT TO:<alice@example.test> NOTIFY=NEVER,SUCCESS\r\n`,
+    expect: [ok, /^501 5\.5\.4 /],
+  },
+  {
+    name: 'an unknown RCPT parameter',
+    send: `${mail}RCPT TO:<alice@example.test> FOO=bar\r\n`,
     expect: [ok, /^555 5\.5\.4 /],
   },
   { name: 'SIZE that is no number', send: 'MAIL FROM:<a@far.test> SIZE=big\r\n', expect: [/^501 5\.5\.4 /] },

@@ -10,15 +10,15 @@ import { until } from './until.ts';
 export interface ServiceProcess {
   readonly pid: number;
   /** What it has printed so far, the last 200,000 characters of each stream. */
-  stdout(): string;
-  stderr(): string;
+  stdout: () => string;
+  stderr: () => string;
   isRunning(): boolean;
   /** Starts it; resolves when /readyz answers 200. @throws an error with its output when it ends before */
-  start(): Promise<void>;
+  start: () => Promise<void>;
   /** SIGKILL, and gone when it resolves. */
-  kill(): Promise<void>;
+  kill: () => Promise<void>;
   /** SIGTERM; resolves with the exit code. */
-  terminate(): Promise<number | null>;
+  terminate: () => Promise<number | null>;
   /** SIGSTOP and SIGCONT. */
   pause(): void;
   resume(): void;

@@ -16,7 +16,7 @@ export interface System {
   /** Starts them again on the same ports and data. */
   restart(): Promise<void>;
   /** Ends everything and removes the data. */
-  dispose(): Promise<void>;
+  dispose: () => Promise<void>;
 }
 
 /**

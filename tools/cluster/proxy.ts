@@ -89,7 +89,10 @@ function forwardTo(exchange: Exchange, { host, port }: ListenAddress): Promise<b
     const { method, url: path } = request;
     // A body goes only when it is wanted: a service that refuses it closes, and its answer would be lost among what is still being sent.
     const upstream = startRequest({
-      ...{ host, port, method, path },
+      host,
+      port,
+      method,
+      path,
       headers: hasBody ? { ...headers, expect: '100-continue' } : headers,
       agent: hasBody ? false : kept,
     });

@@ -9,7 +9,7 @@ interface Action {
   summary: string;
   /** Options that the action takes itself. */
   takes?: readonly string[];
-  body?(context: CommandContext): Record<string, unknown>;
+  body?: (context: CommandContext) => Record<string, unknown>;
 }
 
 const actions: readonly Action[] = [
@@ -36,7 +36,7 @@ const actions: readonly Action[] = [
     usage: '--to ADDRESS',
     summary: 'deliver it to another address',
     takes: ['to'],
-    body(context) {
+    body: (context) => {
       const to = context.option('to');
       if (to === undefined) throw new UsageError('--to is missing');
       return { recipient: to };

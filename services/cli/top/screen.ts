@@ -3,7 +3,7 @@ import type { Snapshot } from './snapshot.ts';
 
 /** Where frames go. `close` leaves a terminal as it was. */
 export interface Screen {
-  show(now: Snapshot, before: Snapshot | undefined, trouble?: string): void;
+  show: (now: Snapshot, before: Snapshot | undefined, trouble?: string) => void;
   close(): void;
 }
 

@@ -37,12 +37,21 @@ describe('the list over many buckets', () => {
     const sender = seq % 100 === 0 ? 'seldom@x.test' : 'often@x.test';
     connection.run(
       `INSERT INTO accepts (seq, message_id, accepted_at, reverse_path, details, trace, size_bytes, sha256) VALUES (?, ?, ?, ?, '{}', '', 1, '')`,
-      ...[seq, messageId, seq, sender],
+      seq,
+      messageId,
+      seq,
+      sender,
     );
     connection.run(
       `INSERT INTO deliveries (id, message_id, state, lane, partition, destination, priority, rank, due_at, expires_at, attempts, updated_at,
         accepted_at, kind, recipient, domain, sender, size_bytes) VALUES (?, ?, ?, NULL, 0, 'a.test', 1, 1, 1, 9, ?, 1, ?, 2, ?, 'a.test', ?, 1)`,
-      ...[seq * targetsPerMessage, messageId, state, attempts, seq, `r${seq % 500}@a.test`, sender],
+      seq * targetsPerMessage,
+      messageId,
+      state,
+      attempts,
+      seq,
+      `r${seq % 500}@a.test`,
+      sender,
     );
   }
 
