@@ -47,13 +47,17 @@ describe('sending later, in threads, and to names beyond ASCII', () => {
   });
 
   it('one that is held waits for its release, one that is cancelled never arrives', async () => {
-    const soon = new Date(Date.now() + 1_500).toISOString();
+    const soon = new Date(Date.now() + 3_000).toISOString();
     const held = await sent(ann, { to: [{ email: ben.address }], subject: 'held', sendAt: soon });
     const cancelled = await sent(ann, { to: [{ email: ben.address }], subject: 'cancelled', sendAt: soon });
     const rowOf = async (messageId: string) => {
       const { items } = await admin.get(`/api/v1/queue/deliveries?recipient=${ben.address}`);
       return items.find((row: { messageId: string }) => row.messageId === messageId);
     };
+    await until('both are in the queue', 5_000, async () => {
+      const rows = await Promise.all([held, cancelled].map(({ id }) => rowOf(id)));
+      return rows.every((row) => row !== undefined);
+    });
     const steer = (id: string, action: string) => admin.request('POST', `/api/v1/queue/deliveries/${id}/${action}`);
     const [heldId, cancelledId] = [(await rowOf(held.id)).id, (await rowOf(cancelled.id)).id];
     assert.equal((await steer(heldId, 'hold')).status, 200);
@@ -61,7 +65,7 @@ describe('sending later, in threads, and to names beyond ASCII', () => {
     await sent(ann, {
       to: [{ email: ben.address }],
       subject: 'after both',
-      sendAt: new Date(Date.now() + 2_000).toISOString(),
+      sendAt: new Date(Date.now() + 3_500).toISOString(),
     });
     await arrived(ben, 'after both');
     assert.deepEqual(
