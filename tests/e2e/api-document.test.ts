@@ -146,10 +146,11 @@ describe('what the system says about itself', () => {
   });
 
   it('nothing is served that isn’t listed: other methods of each path are refused with those that are', async () => {
-    for (const [path, methods] of Object.entries(document.paths)) {
+    for (const path of Object.keys(document.paths)) {
       const url = waypost.api + path.replace(/\{\w+\}/g, 'x');
+      const methods = methodsAt(document.paths, path);
       for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']) {
-        if (methods[method.toLowerCase()] !== undefined) continue;
+        if (methods.includes(method)) continue;
         const answer = await fetch(url, { method });
         await answer.body?.cancel();
         assert.equal(answer.status, 405, `${method} ${path}`);
